@@ -1,0 +1,83 @@
+"""Presets as functions: each returns a complete configuration."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hieros_eqx.config.behaviour import BehaviourConfig, RewardConfig, SubgoalConfig
+from hieros_eqx.config.hieros import HierosConfig
+from hieros_eqx.config.training import ReplayConfig, TrainingConfig
+from hieros_eqx.config.world_model import S5Config, WorldModelConfig
+from hieros_eqx.errors import ConfigError
+
+
+def atari100k() -> HierosConfig:
+    """Paper size with the first entry of every choice: what we think is best."""
+    return HierosConfig()
+
+
+def paper() -> HierosConfig:
+    """Paper size with the variant of the paper or its code wherever docs/algorithm.md, section 10 names one."""
+    base = HierosConfig(preset="paper")
+    return replace(
+        base,
+        world_model=replace(base.world_model, bin_space="symlog", upper_loss="symlog_mse"),
+        reward=RewardConfig(subgoal_norm="plain", extrinsic_levels="worker"),
+        behaviour=BehaviourConfig(code_log_prob="mean", evaluation_policy="mode"),
+        replay=ReplayConfig(latents="frozen", sequence_start="reset"),
+    )
+
+
+def laptop() -> HierosConfig:
+    """Sizes at which two CPU cores learn something visible on Atari within the hour."""
+    return HierosConfig(
+        preset="laptop",
+        world_model=WorldModelConfig(
+            s5=S5Config(width=96, state=48, num_blocks=2, init_blocks=4),
+            stoch=16,
+            classes=16,
+            deter=128,
+            hidden=128,
+            cnn_depth=12,
+            mlp_width=256,
+        ),
+        subgoal=SubgoalConfig(hidden=128),
+        behaviour=BehaviourConfig(hidden=128, horizon=12),
+        training=TrainingConfig(
+            env_steps=20_000, batch=8, sequence=32, train_every=4, checkpoint_every=5_000
+        ),
+    )
+
+
+def debug() -> HierosConfig:
+    """A whole run in seconds; learns nothing."""
+    return HierosConfig(
+        preset="debug",
+        world_model=WorldModelConfig(
+            s5=S5Config(width=16, state=8, num_blocks=1, init_blocks=2),
+            stoch=4,
+            classes=4,
+            deter=16,
+            hidden=16,
+            cnn_depth=4,
+            mlp_width=16,
+            bins=41,
+        ),
+        subgoal=SubgoalConfig(factors=4, classes=4, hidden=16),
+        behaviour=BehaviourConfig(hidden=16, horizon=4),
+        training=TrainingConfig(env_steps=400, batch=2, sequence=8, train_every=4, log_every=50),
+    )
+
+
+PRESETS: dict[str, Callable[[], HierosConfig]] = {
+    "atari100k": atari100k,
+    "paper": paper,
+    "laptop": laptop,
+    "debug": debug,
+}
+
+
+def make_preset(name: str) -> HierosConfig:
+    """Return a preset by name, or raise `ConfigError` naming those that exist."""
+    if name not in PRESETS:
+        raise ConfigError(f"preset = {name!r}: wanted one of {', '.join(PRESETS)}.")
+    return PRESETS[name]()

@@ -1,0 +1,88 @@
+"""Configurations as plain JSON and as overrides `path.to.field=value`; differences between two."""
+
+import dataclasses
+import difflib
+import json
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hieros_eqx.config.hieros import HierosConfig
+from hieros_eqx.errors import ConfigError
+
+
+def to_dict(config: HierosConfig) -> dict[str, Any]:
+    """Return the configuration as nested dictionaries of JSON types."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def from_dict(values: Mapping[str, Any], base: HierosConfig | None = None) -> HierosConfig:
+    """Return `base` (default: the default configuration) with some fields replaced by nested values.
+
+    Raises `ConfigError` for an unknown field or a value that is not allowed.
+    """
+    return _merge(base if base is not None else HierosConfig(), values, "")
+
+
+def override(config: HierosConfig, assignments: Iterable[str]) -> HierosConfig:
+    """Return `config` with assignments `path.to.field=value` applied together; values are JSON or bare text."""
+    tree: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path.strip():
+            raise ConfigError(
+                f"{assignment!r}: wanted path.to.field=value, as in world_model.s5.num_blocks=2."
+            )
+        node = tree
+        *parents, leaf = path.strip().split(".")
+        for name in parents:
+            node = node.setdefault(name, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"{path}: {name!r} was already set to a value.")
+        node[leaf] = _parse(text)
+    return _merge(config, tree, "")
+
+
+def differences(first: HierosConfig, second: HierosConfig) -> list[str]:
+    """Return one line `path: a -> b` for each field in which two configurations differ."""
+    a, b = _flatten(to_dict(first)), _flatten(to_dict(second))
+    return [f"{path}: {a[path]!r} -> {b[path]!r}" for path in a if a[path] != b[path]]
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _merge(config: Any, values: Mapping[str, Any], path: str) -> Any:
+    hints = typing.get_type_hints(type(config))
+    names = [spec.name for spec in dataclasses.fields(config)]
+    changes = {}
+    for name, value in values.items():
+        full = f"{path}.{name}".lstrip(".")
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{full}: no such field; there are {', '.join(names)}.{hint}")
+        current = getattr(config, name)
+        if dataclasses.is_dataclass(current):
+            if not isinstance(value, Mapping):
+                raise ConfigError(
+                    f"{full} = {value!r}: wanted a group of fields; set them as {full}.field=value."
+                )
+            changes[name] = _merge(current, value, full)
+        elif typing.get_origin(hints[name]) is tuple and isinstance(value, list):
+            changes[name] = tuple(value)
+        else:
+            changes[name] = value
+    return dataclasses.replace(config, **changes)
+
+
+def _flatten(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        full = f"{path}.{name}".lstrip(".")
+        flat |= _flatten(value, full) if isinstance(value, Mapping) else {full: value}
+    return flat
