@@ -16,7 +16,7 @@ def atari100k() -> HierosConfig:
 
 
 def paper() -> HierosConfig:
-    """Paper size with the variant of the paper or its code wherever docs/algorithm.md, section 10 names one."""
+    """Paper size with the variant of the paper or its code wherever there is one (docs/algorithm.md)."""
     base = HierosConfig(preset="paper")
     return replace(
         base,

@@ -25,7 +25,7 @@ def from_dict(values: Mapping[str, Any], base: HierosConfig | None = None) -> Hi
 
 
 def override(config: HierosConfig, assignments: Iterable[str]) -> HierosConfig:
-    """Return `config` with assignments `path.to.field=value` applied together; values are JSON or bare text."""
+    """Return `config` with assignments `path.to.field=value` applied; values are JSON or text."""
     tree: dict[str, Any] = {}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")

@@ -79,3 +79,8 @@ class WorldModelConfig:
         validate(self)
         if self.bins % 2 == 0:
             raise reject(f"{self.SECTION}.bins", self.bins, "an odd number, so that one bin is exactly zero")
+
+    @property
+    def state_size(self) -> int:
+        """Real numbers of the recurrent state: real and imaginary part of every SSM state."""
+        return self.s5.num_layers * 2 * self.s5.state
