@@ -1,0 +1,115 @@
+"""From options, environment variables, a file and a preset to one configuration, in that order of weight."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from hieros_eqx.config import HierosConfig, from_dict, make_preset, override
+from hieros_eqx.errors import ConfigError
+from hieros_eqx_cli.options import AUTO, CONFIG_OPTIONS
+from hieros_eqx_cli.timing import expected_time
+
+_FIELDS = {  # option -> path of its field
+    "levels": ("levels",),
+    "env_steps": ("training", "env_steps"),
+    "seed": ("training", "seed"),
+    "env_backend": ("env", "backend"),
+}
+_LAYERS = (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE)  # weakest first
+
+
+def given(ctx: click.Context, layer: ParameterSource | None = None) -> dict[str, Any]:
+    """Return the config options that were given, all or those of one layer."""
+    layers = _LAYERS if layer is None else (layer,)
+    return {name: ctx.params[name] for name in CONFIG_OPTIONS if ctx.get_parameter_source(name) in layers}
+
+
+def resolve(ctx: click.Context, *, needs_environment: bool = False) -> HierosConfig:
+    """Return the configuration that a command's options ask for; says on stderr what `auto` chose."""
+    options = given(ctx)
+    tree = read_file(Path(options["config"])) if "config" in options else {}
+    wanted = options.get("preset", tree.pop("preset", AUTO))
+    if not isinstance(wanted, str):
+        raise ConfigError(f"preset = {wanted!r}: wanted a text.")
+    name, platform, found = automatic_preset() if wanted == AUTO else (wanted, "", "")
+    config = from_dict(tree, base=make_preset(name))
+    for layer in _LAYERS:
+        config = _apply(config, given(ctx, layer))
+    config = _canonical(config)
+    if needs_environment:
+        _require_environment(config)
+    if wanted == AUTO:
+        time = expected_time(name, platform, config.training.env_steps)
+        click.echo(f"preset auto: {name} ({found}); {time}", err=True)
+    return config
+
+
+def automatic_preset() -> tuple[str, str, str]:
+    """Return the preset that fits this machine, the platform, and what was found, in words."""
+    import jax
+
+    try:
+        platform, kind = jax.default_backend(), jax.devices()[0].device_kind
+    except RuntimeError as error:
+        raise ConfigError(
+            f"--preset auto: JAX finds no device ({error}); `hieros-eqx doctor` shows more."
+        ) from None
+    if platform == "cpu":
+        return "laptop", platform, "no accelerator found"
+    return "atari100k", platform, f"found {kind}"
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a configuration file, or raise `ConfigError`."""
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: wanted JSON in UTF-8, got other bytes ({error.reason}).") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"{path}: wanted JSON, got {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: wanted a JSON object of fields, got {type(tree).__name__}.")
+    return tree
+
+
+def _canonical(config: HierosConfig) -> HierosConfig:
+    if config.env.game is None:
+        return config
+    from hieros_eqx.envs.names import canonical_game
+
+    return replace(config, env=replace(config.env, game=canonical_game(config.env.game)))
+
+
+def _require_environment(config: HierosConfig) -> None:
+    if config.env.game is None and config.env.id is None:
+        raise ConfigError(
+            "no environment: give --game NAME (an Atari game, as in --game PrivateEye) "
+            "or --env ID (any other: an id, or module:factory)."
+        )
+
+
+def _apply(config: HierosConfig, options: dict[str, Any]) -> HierosConfig:
+    if "game" in options and "env" in options:
+        raise ConfigError(f"--game {options['game']} and --env {options['env']}: give one of both.")
+    tree: dict[str, Any] = {}
+    for name, path in _FIELDS.items():
+        if name in options:
+            node = tree
+            for key in path[:-1]:
+                node = node.setdefault(key, {})
+            node[path[-1]] = options[name]
+    if "game" in options:
+        tree.setdefault("env", {}).update(game=options["game"], id=None)
+    if "env" in options:
+        tree.setdefault("env", {}).update(game=None, id=options["env"])
+    config = from_dict(tree, base=config)
+    assignments = options.get("set", ())
+    if any(a.partition("=")[0].strip() == "preset" for a in assignments):
+        raise ConfigError("--set preset=...: choose the preset with --preset NAME.")
+    return override(config, assignments)

@@ -1,0 +1,21 @@
+"""How long a run takes, from recorded runs; nothing is claimed where none was recorded."""
+
+MEASURED: dict[tuple[str, str], tuple[float, str]] = {}
+"""(preset, platform) -> (environment steps a second, the machine of the record in `benchmarks/`)."""
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words: `40 s`, `25 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def expected_time(preset: str, platform: str, env_steps: int) -> str:
+    """Return what to expect of a run, in words."""
+    if (preset, platform) not in MEASURED:
+        return f"{env_steps:,} environment steps; the progress bar shows the time left"
+    rate, machine = MEASURED[preset, platform]
+    return f"{env_steps:,} environment steps take about {duration(env_steps / rate)} on {machine}"

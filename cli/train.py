@@ -1,0 +1,52 @@
+"""`hieros-eqx train`: train an agent, or continue the run in a directory."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from hieros_eqx.config import HierosConfig, from_dict
+from hieros_eqx_cli.options import config_options
+from hieros_eqx_cli.resolve import given, read_file, resolve
+
+
+@click.command("train")
+@config_options
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Where everything is written; a run that is there is continued. Default: a new one under runs/.",
+)
+@click.pass_context
+def command(ctx: click.Context, run_dir: str | None, **_: object) -> None:
+    """Train an agent on --game or --env; Ctrl-C saves and ends.
+
+    With --run-dir alone, the run in that directory is continued with its own configuration.
+    """
+    config = stored_config(run_dir) if run_dir and not given(ctx) else None
+    if config is None:
+        config = resolve(ctx, needs_environment=True)
+    directory = Path(run_dir) if run_dir else new_run_dir(config, datetime.now())
+    import hieros_eqx
+
+    click.echo(f"run directory: {directory}", err=True)
+    hieros_eqx.train(config, run_dir=directory)
+    click.echo(f"play the result: hieros-eqx eval {directory}", err=True)
+
+
+def stored_config(run_dir: str) -> HierosConfig | None:
+    """Return the configuration of the run in a directory, or None if there is none."""
+    path = Path(run_dir) / "config.json"
+    return from_dict(read_file(path)) if path.exists() else None
+
+
+def new_run_dir(config: HierosConfig, now: datetime, root: Path = Path("runs")) -> Path:
+    """Return a directory that does not exist yet, named after environment, preset, seed and time."""
+    env = re.sub(r"[^A-Za-z0-9]+", "-", config.env.game or config.env.id or "env").strip("-")
+    name = f"{env}-{config.preset}-seed{config.training.seed}-{now:%Y%m%d-%H%M%S}"
+    taken = 1
+    while (directory := root / (name if taken == 1 else f"{name}-{taken}")).exists():
+        taken += 1
+    return directory
