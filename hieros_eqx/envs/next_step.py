@@ -1,0 +1,162 @@
+"""Turns a simulator into a `VectorEnv`: next-step reset, flags and checks, written once for all backends."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from hieros_eqx.envs.protocol import VectorEnv, check_action, check_flag, check_observation, check_reward
+from hieros_eqx.errors import EnvError
+from hieros_eqx.types import Spaces, Timestep
+
+
+class RawStep(NamedTuple):
+    """What a simulator answers. All fields lead with `env`."""
+
+    observation: np.ndarray  # uint8 [env height width channels] | float32 [env feature]
+    reward: np.ndarray  # numbers [env]
+    terminated: np.ndarray  # bool [env]: the episode is over
+    truncated: np.ndarray  # bool [env]: it was only cut short; both may hold
+
+
+class Simulator(Protocol):
+    """What a backend has to bring. Its actions have been checked: int32 `[env]` or float32 `[env size]`."""
+
+    spaces: Spaces
+    num_envs: int
+
+    def reset(self) -> np.ndarray:
+        """Start all episodes; the first observations."""
+        ...
+
+    def send(self, action: np.ndarray, restart: np.ndarray) -> None:
+        """Begin a step. Where `restart` (bool `[env]`), begin a new episode in place of acting."""
+        ...
+
+    def recv(self) -> RawStep:
+        """Finish the step; where it restarted, only the observation is read."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held."""
+        ...
+
+
+class NextStepEnv(VectorEnv):
+    """A `Simulator` as a `VectorEnv`, with every action and every answer checked."""
+
+    def __init__(self, simulator: Simulator):
+        self.spaces, self.num_envs = simulator.spaces, simulator.num_envs
+        self._simulator = simulator
+        self._ended: np.ndarray | None = (
+            None  # bool [env]: the last timestep was `is_last`; None before reset
+        )
+        self._under_way = False
+
+    def reset(self) -> Timestep:
+        """Start all environments anew."""
+        if self._under_way:
+            raise EnvError("wanted `recv` after `send`, got `reset`: finish the step first")
+        observation = check_observation(self._simulator.reset(), self.spaces.observation, self.num_envs)
+        no = np.zeros(self.num_envs, np.bool_)
+        self._ended = no
+        return Timestep(observation, np.zeros(self.num_envs, np.float32), ~no, no.copy(), no.copy())
+
+    def send(self, action: object) -> None:
+        """Begin a step."""
+        if self._ended is None:
+            raise EnvError("wanted `reset` before the first step, got `send`")
+        if self._under_way:
+            raise EnvError("wanted `recv` after `send`, got `send` again")
+        self._simulator.send(check_action(action, self.spaces.action, self.num_envs), self._ended)
+        self._under_way = True
+
+    def recv(self) -> Timestep:
+        """Finish the step begun by `send`."""
+        if not self._under_way or self._ended is None:
+            raise EnvError("wanted `send` before `recv`, got `recv`")
+        raw, is_first = self._simulator.recv(), self._ended
+        self._under_way = False
+        reward = check_reward(raw.reward, self.num_envs)
+        terminated = check_flag(raw.terminated, "terminated", self.num_envs)
+        truncated = check_flag(raw.truncated, "truncated", self.num_envs)
+        is_last = (terminated | truncated) & ~is_first
+        self._ended = is_last.copy()
+        return Timestep(
+            observation=check_observation(raw.observation, self.spaces.observation, self.num_envs),
+            reward=np.where(is_first, np.float32(0), reward),
+            is_first=is_first,
+            is_last=is_last,
+            is_terminal=terminated & ~is_first,
+        )
+
+    def step(self, action: object) -> Timestep:
+        """`send`, then `recv`."""
+        self.send(action)
+        return self.recv()
+
+    def close(self) -> None:
+        """Free the simulator."""
+        self._simulator.close()
+
+
+class CheckedEnv(VectorEnv):
+    """Somebody else's `VectorEnv`, with every action and answer checked against the protocol.
+
+    `send` and `recv` need not exist there; `step` then runs at `recv`.
+    """
+
+    def __init__(self, env: VectorEnv):
+        missing = [n for n in ("spaces", "num_envs", "reset", "step", "close") if not hasattr(env, n)]
+        if missing:
+            raise EnvError(f"wanted a `VectorEnv`, got {type(env).__name__} without {', '.join(missing)}")
+        self.spaces, self.num_envs = env.spaces, env.num_envs
+        self._env = env
+        self._split = hasattr(env, "send") and hasattr(env, "recv")
+        self._action: np.ndarray | None = None
+        self._ended: np.ndarray | None = None
+
+    def reset(self) -> Timestep:
+        """Start all environments anew."""
+        self._ended = np.ones(self.num_envs, np.bool_)
+        return self._checked(self._env.reset())
+
+    def send(self, action: object) -> None:
+        """Begin a step."""
+        if self._ended is None or self._action is not None:
+            raise EnvError("wanted `reset`, then `send` and `recv` in turns, got `send`")
+        self._action = check_action(action, self.spaces.action, self.num_envs)
+        if self._split:
+            self._env.send(self._action)
+
+    def recv(self) -> Timestep:
+        """Finish the step begun by `send`."""
+        if self._action is None:
+            raise EnvError("wanted `send` before `recv`, got `recv`")
+        action, self._action = self._action, None
+        return self._checked(self._env.recv() if self._split else self._env.step(action))
+
+    def step(self, action: object) -> Timestep:
+        """`send`, then `recv`."""
+        self.send(action)
+        return self.recv()
+
+    def close(self) -> None:
+        """Free the environments."""
+        self._env.close()
+
+    def _checked(self, timestep: Timestep) -> Timestep:
+        n = self.num_envs
+        flags = {name: check_flag(getattr(timestep, name), name, n) for name in Timestep._fields[2:]}
+        reward = check_reward(timestep.reward, n)
+        first, last, terminal = flags.values()
+        if not np.array_equal(first, self._ended):
+            raise EnvError(
+                f"wanted `is_first` at `reset` and right after `is_last`, {self._ended}, got {first}"
+            )
+        if (first & last).any() or (terminal & ~last).any():
+            raise EnvError("wanted `is_terminal` only with `is_last`, and `is_last` never with `is_first`")
+        if reward[first].any():
+            raise EnvError(f"wanted reward 0 where `is_first`, got {reward[first].tolist()}")
+        self._ended = last.copy()
+        observation = check_observation(timestep.observation, self.spaces.observation, n)
+        return Timestep(observation, reward, first, last, terminal)
