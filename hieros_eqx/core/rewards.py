@@ -1,0 +1,41 @@
+"""Intrinsic rewards: reaching the subgoal, and seeing what the subgoal autoencoder does not know."""
+
+from typing import Literal
+
+from jaxtyping import Float
+
+from hieros_eqx.backend import namespace
+from hieros_eqx.types import Array
+
+NORM_EPSILON = 1e-12  # keeps norms of zero vectors, and their gradients, finite
+
+
+def subgoal_reward(
+    goal: Float[Array, "*batch feature"], state: Float[Array, "*batch feature"], squared: bool = True
+) -> Float[Array, "*batch"]:
+    r"""$g \cdot h / \max(|g|, |h|)^2$, before clipping at zero; with `squared` false the power is one.
+
+    The squared form lies in [-1, 1] and is 1 only where state and goal are equal (max-cosine of Director,
+    arXiv 2206.04114, eq. 5). A zero goal gives 0, with finite gradient.
+    """
+    xp = namespace(goal, state)
+    larger = xp.maximum(xp.sum(goal * goal, axis=-1), xp.sum(state * state, axis=-1)) + NORM_EPSILON**2
+    return xp.sum(goal * state, axis=-1) / (larger if squared else xp.sqrt(larger))
+
+
+def novelty_reward(
+    state: Float[Array, "*batch feature"],
+    reconstruction: Float[Array, "*batch feature"],
+    norm: Literal["l2", "mse"] = "l2",
+) -> Float[Array, "*batch"]:
+    r"""How badly the autoencoder knows a state: $|h - \hat h|$ (`l2`) or the mean square (`mse`).
+
+    Raises `ValueError` for another `norm`.
+    """
+    xp = namespace(state, reconstruction)
+    square = xp.square(state - reconstruction)
+    if norm == "l2":
+        return xp.sqrt(xp.sum(square, axis=-1) + NORM_EPSILON**2)
+    if norm == "mse":
+        return xp.mean(square, axis=-1)
+    raise ValueError(f'`norm` must be "l2" or "mse"; got {norm!r}.')
