@@ -96,7 +96,7 @@ class AleSimulator:
         self._seeds = None
         return observation[:, 0].copy()
 
-    def send(self, action: np.ndarray, restart: np.ndarray) -> None:  # noqa: ARG002 - restarts by itself
+    def send(self, action: np.ndarray, restart: np.ndarray) -> None:  # noqa: ARG002
         """Begin a step."""
         self._env.send(action)
 

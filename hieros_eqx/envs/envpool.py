@@ -139,8 +139,7 @@ class EnvPoolSimulator:
         observation, _ = self._env.reset()
         return self._read(observation, self.num_envs)
 
-    def send(self, action: np.ndarray, restart: np.ndarray) -> None:  # noqa: ARG002 - envpool restarts by
-    itself
+    def send(self, action: np.ndarray, restart: np.ndarray) -> None:  # noqa: ARG002
         """Begin a step."""
         self._env.send(self._write(action))
 

@@ -108,8 +108,7 @@ class RandomLengthSimulator:
         self._begin(np.ones(self.num_envs, np.bool_))
         return self._observe()
 
-    def send(self, action: Int[np.ndarray, " env"], restart: Bool[np.ndarray, " env"]) -> None:  # noqa:
-    ARG002
+    def send(self, action: Int[np.ndarray, " env"], restart: Bool[np.ndarray, " env"]) -> None:  # noqa: ARG002
         """Step; where `restart`, begin."""
         self._step = self._step + 1
         self._begin(restart)
