@@ -17,8 +17,9 @@ def lambda_return(
 ) -> Float[Array, " horizon *batch"]:
     r"""$G_t = r_t + d_t ((1 - \lambda) v_{t+1} + \lambda G_{t+1})$ for t < H.
 
-    DreamerV3, arXiv 2301.04104, section "Actor critic learning". $G_H = v_H$ = `bootstrap`; `value[t]` is $v_t$,
-    so `value[0]` is not used. lambda 0 is one step of temporal difference, lambda 1 the discounted sum. Raises `ValueError` if the horizon is empty.
+    DreamerV3, arXiv 2301.04104, section "Actor critic learning". $G_H = v_H$ = `bootstrap`; `value[t]` is
+    $v_t$, so `value[0]` is not used. lambda 0 is one step of temporal difference, lambda 1 the discounted
+    sum of rewards. Raises `ValueError` if the horizon is empty.
     """
     xp = namespace(reward, value, discount, bootstrap)
     next_value = xp.concatenate([value[1:], bootstrap[None]])

@@ -1,0 +1,52 @@
+"""Fixtures of all tests, and JAX at its strictest.
+
+Nothing here imports the package: the jaxtyping plugin hooks its modules as they are first imported. With
+`HIEROS_EQX_TEST_X32=1` JAX runs with production's defaults (float32, implicit promotion) and tests marked
+`x64`, whose tolerances need double precision in JAX, are skipped.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+X32 = os.environ.get("HIEROS_EQX_TEST_X32") == "1"
+
+if not X32:
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "x64: compares at double precision in JAX; skipped in the float32 run")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if X32:
+        for item in items:
+            if "x64" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="needs double precision in JAX"))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Numbers that are the same in every run."""
+    return np.random.default_rng(20231005)
+
+
+def read_only(x: Any) -> np.ndarray:
+    """A NumPy array that refuses to be written to, so that in-place operators on arguments are noticed."""
+    array = np.array(x)
+    array.flags.writeable = False
+    return array
+
+
+@pytest.fixture(params=["numpy", "jax"])
+def xp(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    """What makes an array of either backend: read-only NumPy, then JAX."""
+    return {"numpy": read_only, "jax": jnp.asarray}[request.param]
