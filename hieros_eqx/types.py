@@ -126,8 +126,8 @@ class Window(NamedTuple):
 class Rollout(NamedTuple):
     """Imagined states s_0 .. s_{H-1} and the H-1 actions between them, without gradient."""
 
-    latent: Latent  # [horizon start ...]
+    deter: Any  # float [horizon start feature]: h
     policy_input: Any  # float [horizon start feature]: what actor and critics read
-    reward: Any  # float [horizon start]: predicted, at s_t
+    reward: Any  # float [horizon start]: predicted extrinsic reward, at s_t
     continuation: Any  # float [horizon start]: c_hat(s_t), probability that the episode goes on
-    action: Any  # float [horizon-1 start action]
+    action: Any  # float [horizon-1 start action]: chosen at s_t

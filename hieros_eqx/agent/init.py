@@ -1,0 +1,130 @@
+"""Building a fresh agent."""
+
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from hieros_eqx.agent.act import init_carry
+from hieros_eqx.agent.optimizers import actor_critic_optimizer, autoencoder_optimizer, world_model_optimizer
+from hieros_eqx.agent.state import AgentParams, HierosState, Learner, LevelLearner, LevelParams
+from hieros_eqx.config import HierosConfig
+from hieros_eqx.modules.actor_critic import Critic, make_actor
+from hieros_eqx.modules.encoder import WindowSpec
+from hieros_eqx.modules.subgoal_autoencoder import SubgoalAutoencoder
+from hieros_eqx.modules.world_model import S5WM
+from hieros_eqx.replay import init_replay
+from hieros_eqx.types import REWARD_KINDS, ActionSpace, ObservationSpace, Spaces
+
+
+def init(config: HierosConfig, spaces: Spaces, key: Any) -> HierosState:
+    """Return a fresh state: untrained levels, empty replay, carries before the first step.
+
+    `key` is a typed JAX key (`jax.random.key`); it is consumed.
+    """
+    key, params_key = jax.random.split(key)
+    params = init_params(config, spaces, params_key)
+    return HierosState(
+        params=params,
+        learner=init_learner(params),
+        carry=init_carry(params, config.env.num_envs),
+        replay=init_replay(config, spaces),
+        key=key,
+        env_step=jnp.zeros((), jnp.int32),
+        train_step=jnp.zeros((config.levels,), jnp.int32),
+    )
+
+
+def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
+    """Return untrained parameters of all levels."""
+    worker_key, upper_key = jax.random.split(key)
+    subgoal, world_model = config.subgoal, config.world_model
+    worker = _init_level(config, spaces.observation, spaces.action, 1, key=worker_key)
+    upper = None
+    if config.has_upper:
+        window = WindowSpec(
+            window=config.window,
+            stoch=world_model.stoch,
+            classes=world_model.classes,
+            deter=world_model.deter,
+        )
+        codes = ActionSpace(kind="discrete", size=subgoal.classes)
+        upper = eqx.filter_vmap(lambda k: _init_level(config, window, codes, subgoal.factors, key=k))(
+            jax.random.split(upper_key, config.levels - 1)
+        )
+    return AgentParams(worker=worker, upper=upper, config=config, spaces=spaces)
+
+
+def _init_level(
+    config: HierosConfig,
+    observation: ObservationSpace | WindowSpec,
+    action: ActionSpace,
+    factors: int,
+    *,
+    key: Any,
+) -> LevelParams:
+    """Return one level that acts in `factors` spaces like `action` at once."""
+    keys = jax.random.split(key, 4)
+    world_model, behaviour, subgoal = config.world_model, config.behaviour, config.subgoal
+    goal_size = world_model.deter if behaviour.goal_input == "decoded" else subgoal.factors * subgoal.classes
+    features = world_model.deter + world_model.stoch * world_model.classes + goal_size + 3
+    return LevelParams(
+        world_model=S5WM(world_model, observation, factors * action.size, key=keys[0]),
+        actor=make_actor(features, action, factors, behaviour, key=keys[1]),
+        critics=eqx.filter_vmap(lambda k: Critic(features, behaviour, world_model, key=k))(
+            jax.random.split(keys[2], len(REWARD_KINDS))
+        ),
+        autoencoder=SubgoalAutoencoder(world_model.deter, subgoal, key=keys[3]),
+    )
+
+
+def init_learner(params: AgentParams) -> Learner:
+    """Return fresh optimisers, slow critics and return ranges for all levels."""
+    config = params.config
+    weights = [_reward_weights(config, level) for level in range(config.levels)]
+    discounts = [config.discount(level) for level in range(config.levels)]
+    upper = None
+    if params.upper is not None:
+        upper = jax.vmap(lambda level: _init_level_learner(level, config))(params.upper)
+        upper = _set_constants(upper, weights[1:], discounts[1:])
+    worker = _set_constants(_init_level_learner(params.worker, config), weights[0], discounts[0])
+    return Learner(worker=worker, upper=upper)
+
+
+def _init_level_learner(level: LevelParams, config: HierosConfig) -> LevelLearner:
+    actor_critic = actor_critic_optimizer(config.optimizer)
+    kinds = len(REWARD_KINDS)
+    beta = 0.0 if config.subgoal.code == "sample" else config.subgoal.beta
+    return LevelLearner(
+        # a copy: two leaves of a donated state may not share a buffer
+        slow_critics=jax.tree.map(jnp.copy, level.critics),
+        world_model_optimizer=world_model_optimizer(config.optimizer).init(level.world_model),
+        actor_optimizer=actor_critic.init(level.actor),
+        critic_optimizer=actor_critic.init(level.critics),
+        autoencoder_optimizer=autoencoder_optimizer(config.optimizer).init(level.autoencoder),
+        return_range=jnp.zeros((kinds,), jnp.float32),
+        autoencoder_beta=jnp.asarray(beta, jnp.float32),
+        updates=jnp.zeros((), jnp.int32),
+        reward_weights=jnp.zeros((kinds,), jnp.float32),
+        discount=jnp.zeros((), jnp.float32),
+    )
+
+
+def _set_constants(learner: LevelLearner, weights: Any, discount: Any) -> LevelLearner:
+    return replace(
+        learner,
+        reward_weights=jnp.asarray(weights, jnp.float32),
+        discount=jnp.asarray(discount, jnp.float32),
+    )
+
+
+def _reward_weights(config: HierosConfig, level: int) -> tuple[float, float, float]:
+    """Return a level's weight of each reward kind; the top level is given no subgoal."""
+    reward, top = config.reward, config.levels - 1
+    return (
+        1.0 if level == 0 or reward.extrinsic_levels == "all" else 0.0,
+        0.0 if level == top else reward.subgoal_weight,
+        0.0 if level == 0 and reward.novelty_levels == "upper" else reward.novelty_weight,
+    )

@@ -1,0 +1,95 @@
+"""The one immutable tree of all that changes: parameters, learners, acting carry, replay, key, counters."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jaxtyping import Float, Int
+
+from hieros_eqx.config import HierosConfig
+from hieros_eqx.modules.actor_critic import AbstractActor, Critic
+from hieros_eqx.modules.subgoal_autoencoder import SubgoalAutoencoder
+from hieros_eqx.modules.world_model import AbstractWorldModel
+from hieros_eqx.replay import RingBuffer
+from hieros_eqx.types import Array, Latent, Spaces, Window
+
+
+class LevelParams(eqx.Module):
+    """What one level has learned. Levels >= 1 are one such tree with a leading `level` axis."""
+
+    world_model: AbstractWorldModel
+    actor: AbstractActor
+    critics: Critic  # leading `kind` axis
+    autoencoder: SubgoalAutoencoder
+
+
+class AgentParams(eqx.Module):
+    """All that is needed to act: the worker, the stacked levels above it, and what they were built for."""
+
+    worker: LevelParams
+    upper: LevelParams | None
+    config: HierosConfig = eqx.field(static=True)
+    spaces: Spaces = eqx.field(static=True)
+
+
+class LevelLearner(eqx.Module):
+    """What one level needs to learn and not to act. Stacked like `LevelParams`.
+
+    The last two fields never change: what differs between stacked levels must be an array.
+    """
+
+    slow_critics: Critic  # leading `kind` axis
+    world_model_optimizer: Any
+    actor_optimizer: Any
+    critic_optimizer: Any
+    autoencoder_optimizer: Any
+    return_range: Float[Array, " kind"]  # EMA of the 5th-95th percentile range, before bias correction
+    autoencoder_beta: Float[Array, ""]
+    updates: Int[Array, ""]
+    reward_weights: Float[Array, " kind"]
+    discount: Float[Array, ""]
+
+
+class Learner(eqx.Module):
+    """The learners of all levels."""
+
+    worker: LevelLearner
+    upper: LevelLearner | None
+
+
+class LevelCarry(NamedTuple):
+    """What one level remembers between two steps of acting. All fields lead with `env`."""
+
+    latent: Latent
+    action: Any  # float [env action]: held since the level's last entry; above level 0 the code given below
+    made: Any  # int32 [env]: entries of this episode before the newest, i.e. the newest has this number
+    window: Window | None  # the last `k` latents of the level below, oldest first; None at level 0
+    reward: Any  # float [env]: environment reward since the level's last entry
+
+
+class ActCarry(NamedTuple):
+    """What acting remembers: the clock of every environment and the carry of every level."""
+
+    clock: Any  # int32 [env]: environment steps since the reset
+    levels: tuple[LevelCarry, ...]
+
+
+class HierosState(eqx.Module):
+    """Everything. It goes into `act` and `update`, and comes out of them; nothing else remembers anything."""
+
+    params: AgentParams
+    learner: Learner
+    carry: ActCarry
+    replay: tuple[RingBuffer, ...]
+    key: Any  # typed JAX key
+    env_step: Int[Array, ""]  # environment steps so far, summed over environments
+    train_step: Int[Array, " level"]  # updates so far
+
+    @property
+    def config(self) -> HierosConfig:
+        """The configuration that the agent was built from."""
+        return self.params.config
+
+    @property
+    def spaces(self) -> Spaces:
+        """The spaces that the agent was built for."""
+        return self.params.spaces

@@ -1,0 +1,83 @@
+"""Subgoals: from the code a level receives to the goal it is rewarded for; the autoencoder's loss."""
+
+from typing import NamedTuple
+
+from jaxtyping import Float
+
+from hieros_eqx.backend import namespace
+from hieros_eqx.config import BehaviourConfig, SubgoalConfig
+from hieros_eqx.modules.subgoal_autoencoder import SubgoalAutoencoder
+from hieros_eqx.types import Array
+
+
+class AutoencoderMetrics(NamedTuple):
+    """How well the bottleneck does; its collapse is the death of the hierarchy."""
+
+    loss: Array
+    reconstruction: Array
+    kl: Array  # nats, mean over factors
+    beta: Array
+    explained_variance: Array  # 1 - residual variance / variance of h
+    perplexity: Array  # exp of the entropy of the codes used, mean over factors
+    perplexity_min: Array  # the same of the worst factor
+
+
+def decode_goal(
+    autoencoder: SubgoalAutoencoder, code: Float[Array, "*batch factors classes"]
+) -> Float[Array, "*batch feature"]:
+    """Return the goal that a code stands for, decoded with today's decoder; a zero code is a zero goal."""
+    xp = namespace(code)
+    received = code.sum(axis=(-2, -1))[..., None] > 0
+    goal = autoencoder.decode(code)
+    return xp.where(received, goal, xp.zeros_like(goal))
+
+
+def subgoal_input(
+    autoencoder: SubgoalAutoencoder, code: Float[Array, "*batch factors classes"], config: BehaviourConfig
+) -> Float[Array, "*batch feature"]:
+    """Return what actor and critics see of the subgoal: the flat code, or the decoded goal."""
+    if config.goal_input == "decoded":
+        return decode_goal(autoencoder, code)
+    return code.reshape(*code.shape[:-2], -1)
+
+
+def autoencoder_loss(
+    autoencoder: SubgoalAutoencoder,
+    deter: Float[Array, "*batch feature"],
+    gumbel: Float[Array, "*batch factors classes"] | None,
+    beta: Float[Array, ""],
+) -> tuple[Float[Array, ""], AutoencoderMetrics]:
+    """Return `mean (h_hat - h)^2 + beta mean_factors KL[p(g|h) || uniform]` and what to watch (section 3)."""
+    xp = namespace(deter)
+    reconstruction, kl = autoencoder.losses(deter, gumbel)
+    loss = reconstruction.mean() + beta * kl.mean()
+    flat = deter.reshape(-1, deter.shape[-1])
+    variance = flat.var(axis=0).mean()
+    residual = flat - autoencoder.reconstruct(flat)
+    code = autoencoder.code(autoencoder.logits(flat))
+    share = code.mean(axis=0)
+    perplexity = xp.exp(-(share * xp.log(xp.maximum(share, 1e-12))).sum(axis=-1))
+    return loss, AutoencoderMetrics(
+        loss=loss,
+        reconstruction=reconstruction.mean(),
+        kl=kl.mean(),
+        beta=beta,
+        explained_variance=1 - residual.var(axis=0).mean() / xp.maximum(variance, 1e-12),
+        perplexity=perplexity.mean(),
+        perplexity_min=perplexity.min(),
+    )
+
+
+def adapt_beta(
+    beta: Float[Array, ""], kl: Float[Array, ""], config: SubgoalConfig, *, rate: float = 0.01
+) -> Float[Array, ""]:
+    """Return the next weight of the KL (mean over factors).
+
+    With sampled codes it is steered so that the KL, summed over factors, meets `target_kl`; with argmax codes
+    it stays as configured.
+    """
+    if config.code == "argmax":
+        return beta
+    xp = namespace(beta)
+    total = kl * config.factors
+    return xp.maximum(beta + rate * (total / config.target_kl - 1), 0 * beta)
