@@ -5,8 +5,9 @@ import json
 import click
 
 from hieros_eqx.config import to_dict
-from hieros_eqx_cli.options import config_options
-from hieros_eqx_cli.resolve import resolve
+
+from .options import config_options
+from .resolve import resolve
 
 
 @click.command("config")

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import click
 
-from hieros_eqx_cli.main import installed_version
+from .main import installed_version
 
 REQUIRED = ("numpy", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "envpool", "click", "tqdm")
 OPTIONAL = {"ale-py": "ale", "gymnasium": "ale", "matplotlib": "report"}  # distribution -> extra

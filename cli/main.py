@@ -50,7 +50,7 @@ class HierosGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        return import_module(f"hieros_eqx_cli.{cmd_name}").command
+        return import_module(f".{cmd_name}", __package__).command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""

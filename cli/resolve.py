@@ -10,8 +10,9 @@ from click.core import ParameterSource
 
 from hieros_eqx.config import HierosConfig, from_dict, make_preset, override
 from hieros_eqx.errors import ConfigError
-from hieros_eqx_cli.options import AUTO, CONFIG_OPTIONS
-from hieros_eqx_cli.timing import expected_time
+
+from .options import AUTO, CONFIG_OPTIONS
+from .timing import expected_time
 
 _FIELDS = {  # option -> path of its field
     "levels": ("levels",),

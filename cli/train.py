@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from hieros_eqx.config import HierosConfig, from_dict
-from hieros_eqx_cli.options import config_options
-from hieros_eqx_cli.resolve import given, read_file, resolve
+
+from .options import config_options
+from .resolve import given, read_file, resolve
 
 
 @click.command("train")

@@ -33,12 +33,13 @@ class HierosConfig:
 
     def __post_init__(self):
         validate(self)
-        if self.capacity(self.levels - 1) < self.training.sequence + 1:
+        least = self.env.num_envs * (self.training.sequence + 1)
+        if self.replay.capacity is not None and self.replay.capacity < least:
             raise reject(
-                "training.sequence",
-                self.training.sequence,
-                f"less than the {self.capacity(self.levels - 1)} entries that replay holds of the top level",
-                "Take shorter sequences, fewer levels, a larger replay.capacity or more training.env_steps.",
+                "replay.capacity",
+                self.replay.capacity,
+                f">= {least}, one sequence and the step before it for every environment",
+                "Take shorter sequences (training.sequence), fewer environments or null.",
             )
 
     @property

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal, Union
 
@@ -11,7 +12,11 @@ from hieros_eqx.errors import ConfigError
 
 
 def option(
-    default: Any, *, at_least: float | None = None, at_most: float | None = None, above: float | None = None
+    default: Any,
+    *,
+    at_least: int | float | None = None,
+    at_most: int | float | None = None,
+    above: int | float | None = None,
 ):
     """Return a dataclass field with a default and the range that `validate` enforces."""
     bounds = {"at_least": at_least, "at_most": at_most, "above": above}
@@ -70,7 +75,7 @@ def validate(config: Any) -> None:
         _check_bounds(path, value, spec.metadata)
 
 
-def _check_bounds(path: str, value: Any, bounds: typing.Mapping[str, float]) -> None:
+def _check_bounds(path: str, value: Any, bounds: Mapping[str, int | float]) -> None:
     if not bounds or value is None:
         return
     words = {"at_least": ">= {}", "at_most": "<= {}", "above": "> {}"}

@@ -1,0 +1,1 @@
+"""What a user looks at afterwards: scores beside those of others."""
