@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Float32, Int32
 
 from hieros_eqx.core.alignment import previous_action
+from hieros_eqx.core.nn import one_hot
 from hieros_eqx.replay.buffer import RingBuffer
 from hieros_eqx.replay.sample import Draw
 from hieros_eqx.types import Array, Batch, Latent, Window
@@ -39,7 +40,7 @@ def gather(
         observation=_window(replay[level - 1], env, observation) if level else observation,
         action=action,
         previous_action=previous_action(action, is_first, action_before),
-        code=jax.nn.one_hot(buffer.code[env, slot], buffer.code_classes, dtype=jnp.float32),
+        code=one_hot(buffer.code[env, slot], buffer.code_classes, jnp.float32),
         reward=buffer.reward[env, slot],
         is_first=is_first,
         is_last=buffer.is_last[env, slot],
@@ -58,8 +59,8 @@ def _actions(buffer: RingBuffer, env: Array, slot: Array) -> Float32[Array, "*ba
     stored = buffer.action[env, slot]
     if not buffer.action_classes:
         return stored
-    one_hot = jax.nn.one_hot(stored, buffer.action_classes, dtype=jnp.float32)  # -1 gives zeros
-    return one_hot.reshape(*stored.shape[:-1], -1)
+    vectors = one_hot(stored, buffer.action_classes, jnp.float32)  # -1 gives zeros
+    return vectors.reshape(*stored.shape[:-1], -1)
 
 
 def _context(buffer: RingBuffer, draw: Draw) -> tuple[Latent, Float32[Array, "batch action"]]:
@@ -86,5 +87,6 @@ def _window(below: RingBuffer, env: Array, pointer: Int32[Array, "time batch win
 
 
 def _latents(buffer: RingBuffer, env: Array, slot: Array) -> tuple[Array, Array]:
-    stoch = jax.nn.one_hot(buffer.stoch[env, slot], buffer.stoch_classes, dtype=jnp.float32)
+    index = buffer.stoch[env, slot].astype(jnp.int32)
+    stoch = one_hot(index, buffer.stoch_classes, jnp.float32)
     return stoch, buffer.deter[env, slot].astype(jnp.float32)
