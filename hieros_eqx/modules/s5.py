@@ -1,0 +1,123 @@
+r"""S5: the diagonal state-space model inside an S5 layer (arXiv 2208.04933)."""
+
+import math
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Bool, Complex, Float, PRNGKeyArray
+
+from hieros_eqx.backend import as_complex, namespace
+from hieros_eqx.core import hippo, nn, ssm
+from hieros_eqx.types import Array
+
+MAX_REAL = -1e-4
+"""Largest real part of an eigenvalue: no state may grow."""
+
+
+class DiscreteSSM(NamedTuple):
+    """An S5 layer at its step size; the weights are real, side by side for real and imaginary parts."""
+
+    a_bar: Complex[Array, " state"]
+    b_weight: Float[Array, "feature two_state"]
+    c_weight: Float[Array, "two_state feature"]
+    d: Float[Array, " feature"]
+
+
+def to_complex(x: Float[Array, "*batch two_state"]) -> Complex[Array, "*batch state"]:
+    """Return states from real and then imaginary parts."""
+    size = x.shape[-1] // 2
+    return as_complex(x[..., :size], x[..., size:])
+
+
+def to_real(x: Complex[Array, "*batch state"]) -> Float[Array, "*batch two_state"]:
+    """Return real and then imaginary parts of states."""
+    return namespace(x).concatenate([x.real, x.imag], axis=-1)
+
+
+def _pair(x: Complex[np.ndarray, "*shape"]) -> Float[Array, "*shape 2"]:
+    return jnp.stack([x.real, x.imag], axis=-1).astype(jnp.float32)
+
+
+class S5SSM(eqx.Module):
+    r"""$x_t = \bar\Lambda x_{t-1} + \bar B u_t$, $y_t = \mathrm{Re}(C x_t) + D u_t$; complex as pairs.
+
+    Starts as HiPPO-LegS-N, block-diagonal, with $B = V^{-1} B_0$ and $C = C_0 V$ for LeCun normal $B_0$,
+    $C_0$; all eigenvalues kept, steps log-uniform, D normal.
+    """
+
+    eigenvalues: Float[Array, "state 2"]
+    b: Float[Array, "state feature 2"]
+    c: Float[Array, "feature state 2"]
+    d: Float[Array, " feature"]
+    log_step: Float[Array, " state"]
+    discretization: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        features: int,
+        state: int,
+        *,
+        init_blocks: int = 1,
+        step_min: float = 0.001,
+        step_max: float = 0.1,
+        discretization: str = "zoh",
+        key: PRNGKeyArray,
+    ):
+        b_key, c_key, d_key, step_key = jr.split(key, 4)
+        eigenvalues, vectors = hippo.hippo_legs_blocks(state, init_blocks)
+        vectors_pair = _pair(vectors)  # unitary: V^-1 is its conjugate transpose
+        b = jr.normal(b_key, (state, features), jnp.float32) / math.sqrt(features)
+        c = jr.normal(c_key, (2, features, state), jnp.float32) / math.sqrt(state)
+        v_real, v_imag = vectors_pair[..., 0], vectors_pair[..., 1]
+        self.eigenvalues = _pair(eigenvalues)
+        self.b = jnp.stack([v_real.T @ b, -v_imag.T @ b], axis=-1)
+        self.c = jnp.stack([c[0] @ v_real - c[1] @ v_imag, c[0] @ v_imag + c[1] @ v_real], axis=-1)
+        self.d = jr.normal(d_key, (features,), jnp.float32)
+        low, high = math.log(step_min), math.log(step_max)
+        self.log_step = low + (high - low) * jr.uniform(step_key, (state,), jnp.float32)
+        self.discretization = discretization
+
+    def discretize(self) -> DiscreteSSM:
+        """Return all that depends on parameters alone; compute it once per update."""
+        xp = namespace(self.eigenvalues)
+        real = xp.minimum(self.eigenvalues[:, 0], MAX_REAL)
+        a_bar, b_bar = ssm.discretize(
+            as_complex(real, self.eigenvalues[:, 1]),
+            as_complex(self.b[..., 0], self.b[..., 1]),
+            xp.exp(self.log_step),
+            self.discretization,
+        )
+        c_weight = xp.concatenate([self.c[..., 0].T, -self.c[..., 1].T])
+        return DiscreteSSM(a_bar, to_real(b_bar.T), c_weight, self.d)
+
+    def scan(
+        self,
+        discrete: DiscreteSSM,
+        u: Float[Array, "time *batch feature"],
+        reset: Bool[Array, " time *batch"],
+        state: Float[Array, "*batch two_state"],
+        state_reset: Float[Array, " two_state"],
+    ) -> tuple[Float[Array, "time *batch feature"], Float[Array, "time *batch two_state"]]:
+        """Return outputs and states of a sequence; `state` is the one before index 0."""
+        bu = to_complex(u @ discrete.b_weight)
+        x = to_real(ssm.scan(discrete.a_bar, bu, reset, to_complex(state), to_complex(state_reset)))
+        return self._read(discrete, x, u), x
+
+    def step(
+        self,
+        discrete: DiscreteSSM,
+        u: Float[Array, "*batch feature"],
+        reset: Bool[Array, "*batch"],
+        state: Float[Array, "*batch two_state"],
+        state_reset: Float[Array, " two_state"],
+    ) -> tuple[Float[Array, "*batch feature"], Float[Array, "*batch two_state"]]:
+        """Return output and state of one step."""
+        bu = to_complex(u @ discrete.b_weight)
+        x = to_real(ssm.step(discrete.a_bar, bu, reset, to_complex(state), to_complex(state_reset)))
+        return self._read(discrete, x, u), x
+
+    def _read(self, discrete: DiscreteSSM, x: Array, u: Array) -> Array:
+        return x @ discrete.c_weight + nn.trailing(discrete.d, u) * u
