@@ -1,0 +1,116 @@
+"""Playing with a trained agent: neither replay nor optimiser, on either array library."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from hieros_eqx import agent as agents
+from hieros_eqx.agent.state import AgentParams
+from hieros_eqx.backend import random, to_numpy
+from hieros_eqx.envs import VectorEnv
+from hieros_eqx.errors import EnvError
+from hieros_eqx.training import episodes as tracking
+from hieros_eqx.training import metrics
+from hieros_eqx.training.checkpoint import Agent
+from hieros_eqx.training.environment import EnvLike, open_env
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Episodes played, grouped by environment and in order within one."""
+
+    returns: tuple[float, ...]
+    lengths: tuple[int, ...]
+    truncated: tuple[bool, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean return."""
+        return statistics.fmean(self.returns)
+
+    @property
+    def median(self) -> float:
+        """Median return."""
+        return statistics.median(self.returns)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the returns over episodes (0 for one)."""
+        return statistics.pstdev(self.returns)
+
+
+def evaluate(
+    agent: Agent,
+    env: EnvLike = None,
+    episodes: int = 10,
+    *,
+    backend: Literal["jax", "numpy"] = "jax",
+    greedy: bool | None = None,
+    seed: int = 0,
+) -> EvaluationResult:
+    """Play whole episodes and return their returns and lengths.
+
+    `env` as in `train`, a `VectorEnv` of any number of environments; None plays what the agent was trained
+    on, with other seeds. Every environment plays a fixed share of the episodes, so that short ones do not
+    count more often than long ones. `greedy` takes modes instead of samples (default:
+    `behaviour.evaluation_policy`).
+    `backend="numpy"` acts with NumPy copies of the same parameters and compiles nothing.
+
+    Raises `ValueError` if no episode is asked for, `EnvError` if the environment does not fit the agent.
+    """
+    if episodes < 1:
+        raise ValueError(f"wanted at least 1 episode, got {episodes}.")
+    if backend not in ("jax", "numpy"):
+        raise ValueError(f'`backend` must be "jax" or "numpy"; got {backend!r}.')
+    if greedy is None:
+        greedy = agent.config.behaviour.evaluation_policy == "mode"
+    num_envs = getattr(env, "num_envs", 1)
+    envs = open_env(agent.config, env, num_envs=num_envs, seed=seed, training=False)
+    try:
+        if envs.spaces != agent.spaces:
+            raise EnvError(f"wanted an environment with {agent.spaces}, got {envs.spaces}.")
+        quota = np.array([(episodes + num_envs - 1 - i) // num_envs for i in range(num_envs)])
+        params = to_numpy(agent.params) if backend == "numpy" else agent.params
+        step = partial(_step if backend == "numpy" else _step_jax, greedy=greedy)
+        return _play(params, envs, quota, step, random.key(seed, backend))
+    finally:
+        if not hasattr(env, "step"):
+            envs.close()
+
+
+def _step(params, carry, timestep, key, number, *, greedy):
+    carry, action, _, _ = agents.policy(params, carry, timestep, random.fold_in(key, number), greedy=greedy)
+    return carry, action
+
+
+_step_jax = jax.jit(_step, static_argnames="greedy")
+
+
+def _play(
+    params: AgentParams, envs: VectorEnv, quota: np.ndarray, step: Callable[..., Any], key: Any
+) -> EvaluationResult:
+    carry = agents.init_carry(params, envs.num_envs)
+    open_episodes = tracking.open_episodes(envs.num_envs)
+    finished: list[list[tracking.Episode]] = [[] for _ in range(envs.num_envs)]
+    timestep, number = envs.reset(), 0
+    while True:
+        open_episodes, ended = tracking.observe(open_episodes, timestep)
+        for episode in ended:
+            if len(finished[episode.env]) < quota[episode.env]:
+                finished[episode.env].append(episode)
+        if all(len(done) == share for done, share in zip(finished, quota, strict=True)):
+            break
+        carry, action = step(params, carry, timestep, key, np.int32(number))
+        timestep = envs.step(metrics.fetch(action))
+        number += 1
+    played = [episode for done in finished for episode in done]
+    return EvaluationResult(
+        returns=tuple(episode.episode_return for episode in played),
+        lengths=tuple(episode.length for episode in played),
+        truncated=tuple(episode.truncated for episode in played),
+    )

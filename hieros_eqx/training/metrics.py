@@ -1,0 +1,71 @@
+"""Metrics: string keys from field paths, means kept on the device, and the one door from device to host."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def fetch(tree: Any) -> Any:
+    """Return `tree` with NumPy leaves. The only place where the training loop waits for the device.
+
+    It is called once per agent step for the action and once per log line for the metrics.
+    """
+    return jax.device_get(tree)
+
+
+def flatten(tree: Any) -> dict[str, Any]:
+    """Return the leaves of nested dictionaries, named tuples and modules under keys of their field paths.
+
+    `{"level0": Losses(world_model=WorldModelLoss(reconstruction=x))}` gives
+    `{"level0/world_model/reconstruction": x}`.
+    """
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+class Group(NamedTuple):
+    """Sums of the metrics of one group (a level) and how many updates they hold."""
+
+    names: tuple[str, ...]
+    total: Any  # float32 [metric], on the device
+    count: int
+
+
+Means = Mapping[str, Group]
+"""Running means since the last log line, by group. Starts as `{}`."""
+
+
+def add(means: Means, metrics: Mapping[str, Any]) -> Means:
+    """Return `means` with the scalar metrics of one update added; dispatches, never waits.
+
+    The sums in `means` are consumed (their buffers are donated).
+    """
+    new = dict(means)
+    for name, tree in metrics.items():
+        flat = flatten({name: tree})
+        group = new.get(name) or Group(tuple(flat), np.zeros(len(flat), np.float32), 0)
+        if group.names != tuple(flat):
+            raise ValueError(f"metrics of {name!r}: wanted {group.names}, got {tuple(flat)}.")
+        new[name] = Group(group.names, _accumulate(group.total, tuple(flat.values())), group.count + 1)
+    return new
+
+
+def mean(means: Means) -> dict[str, float]:
+    """Return the mean of every metric, with one `fetch`."""
+    if not means:
+        return {}
+    totals = fetch({name: group.total for name, group in means.items()})
+    return {
+        key: float(value) / group.count
+        for name, group in means.items()
+        for key, value in zip(group.names, totals[name], strict=True)
+    }
+
+
+@partial(jax.jit, donate_argnums=0)
+def _accumulate(total: jax.Array, values: tuple[jax.Array, ...]) -> jax.Array:
+    return total + jnp.stack([jnp.asarray(value, jnp.float32) for value in values])

@@ -1,0 +1,126 @@
+"""What a person sees while training: a bar on a terminal, a line now and then elsewhere, or nothing."""
+
+import importlib.util
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, TextIO
+
+PLAIN_EVERY_SECONDS = 30.0
+
+
+class Progress(Protocol):
+    """How the loop tells where it is."""
+
+    def step(self, env_step: int) -> None:
+        """Say that `env_step` environment steps have been taken."""
+        ...
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Say what the last log line holds."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Say one line."""
+        ...
+
+    def close(self) -> None:
+        """End the display."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def step(self, env_step: int) -> None:
+        """Nothing."""
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Bar:
+    """A tqdm bar with rate and time left."""
+
+    def __init__(self, total: int, start: int, stream: TextIO):
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total, initial=start, file=stream, unit="step", smoothing=0.05, dynamic_ncols=True
+        )
+
+    def step(self, env_step: int) -> None:
+        """Advance the bar."""
+        self._bar.update(env_step - self._bar.n)
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Show some values behind the bar."""
+        self._bar.set_postfix({name: _short(value) for name, value in values.items()}, refresh=False)
+
+    def say(self, text: str) -> None:
+        """Write a line above the bar."""
+        self._bar.write(text, file=self._bar.fp)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.close()
+
+
+class Lines:
+    """A plain line at log lines, at most every `PLAIN_EVERY_SECONDS`, with rate and time left."""
+
+    def __init__(self, total: int, start: int, stream: TextIO, every: float = PLAIN_EVERY_SECONDS):
+        self._total, self._start, self._stream, self._every = total, start, stream, every
+        self._env_step = start
+        self._begun = self._written = time.monotonic()
+
+    def step(self, env_step: int) -> None:
+        """Remember the step."""
+        self._env_step = env_step
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Write a line, unless one was written a moment ago."""
+        now = time.monotonic()
+        if now - self._written < self._every:
+            return
+        self._written = now
+        rate = (self._env_step - self._start) / max(now - self._begun, 1e-9)
+        left = (self._total - self._env_step) / max(rate, 1e-9)
+        shown = "".join(f", {name} {_short(value)}" for name, value in values.items())
+        self.say(
+            f"step {self._env_step:,} of {self._total:,}, {rate:.1f} steps/s, {_duration(left)} left{shown}"
+        )
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def make_progress(total: int, start: int, *, shown: bool, stream: TextIO | None = None) -> Progress:
+    """Return a bar where `stream` (default: standard error) is a terminal and tqdm is there, else lines."""
+    if not shown:
+        return Silent()
+    stream = stream if stream is not None else sys.stderr
+    if stream.isatty() and importlib.util.find_spec("tqdm") is not None:
+        return Bar(total, start, stream)
+    return Lines(total, start, stream)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}"

@@ -1,0 +1,145 @@
+"""The directory of a run: who may write there, which configuration and spaces it belongs to.
+
+=================  ==============================================================================
+config.json        the whole configuration
+spaces.json        observation and action space, so that an agent loads without its environment
+run.json           versions, device, commit, command, time of the start and of every resumption
+metrics.jsonl      one line of means per `training.log_every` environment steps
+episodes.jsonl     one line per finished episode
+checkpoints/       the whole state, by environment step
+=================  ==============================================================================
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hieros_eqx.config import HierosConfig, differences, from_dict, to_dict
+from hieros_eqx.errors import CheckpointError, ConfigError
+from hieros_eqx.training.log import write_json
+from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes in one directory are not noticed
+    fcntl = None  # type: ignore[assignment]
+
+LOCK, CONFIG, SPACES, RUN = ".lock", "config.json", "spaces.json", "run.json"
+METRICS, EPISODES, CHECKPOINTS = "metrics.jsonl", "episodes.jsonl", "checkpoints"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDir:
+    """The paths of a run directory."""
+
+    path: Path
+
+    @property
+    def metrics(self) -> Path:
+        """Lines of metrics."""
+        return self.path / METRICS
+
+    @property
+    def episodes(self) -> Path:
+        """Lines of episodes."""
+        return self.path / EPISODES
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def run(self) -> Path:
+        """How the run was started."""
+        return self.path / RUN
+
+
+def check(path: Path, config: HierosConfig) -> None:
+    """Raise unless a run with `config` may be started or continued at `path`. Writes nothing.
+
+    `ConfigError` lists the fields in which the run that is there differs; `CheckpointError` says that the
+    path is no run directory.
+    """
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: wanted a directory for the run, got a file.")
+    if not (path / CONFIG).exists():
+        foreign = sorted(p.name for p in path.iterdir() if p.name not in (LOCK, SPACES))
+        if foreign:
+            raise CheckpointError(
+                f"{path}: wanted an empty directory or one with {CONFIG}, got {', '.join(foreign[:5])}"
+                f"{', ...' if len(foreign) > 5 else ''}. Choose another directory; nothing was changed."
+            )
+        return
+    changed = differences(read_config(path), config)
+    if changed:
+        raise ConfigError(
+            f"{path} holds a run with another configuration ({'; '.join(changed)}). "
+            "Choose another directory, or take its configuration; nothing was changed."
+        )
+
+
+@contextmanager
+def open_run(path: Path, config: HierosConfig, spaces: Spaces) -> Iterator[RunDir]:
+    """Create or continue a run, keeping other processes out until the end. See `check` for what is raised."""
+    check(path, config)
+    path.mkdir(parents=True, exist_ok=True)
+    with _locked(path / LOCK):
+        if (path / CONFIG).exists():
+            held = read_spaces(path)
+            if held != spaces:
+                raise CheckpointError(
+                    f"{path}: wanted an environment with {held}, as the run was started, got {spaces}."
+                )
+        else:
+            write_json(path / SPACES, dataclasses.asdict(spaces))
+            write_json(path / CONFIG, to_dict(config))  # last: what has it is a run
+        yield RunDir(path)
+
+
+def read_config(path: Path) -> HierosConfig:
+    """Return the configuration of a run. Raises `CheckpointError` if there is none or it cannot be read."""
+    return from_dict(_read_json(path / CONFIG))
+
+
+def read_spaces(path: Path) -> Spaces:
+    """Return the spaces of a run. Raises `CheckpointError` if there are none or they cannot be read."""
+    values = _read_json(path / SPACES)
+    observation, action = values["observation"], values["action"]
+    return Spaces(
+        observation=ObservationSpace(kind=observation["kind"], shape=tuple(observation["shape"])),
+        action=ActionSpace(kind=action["kind"], size=action["size"]),
+    )
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path.parent}: wanted a run directory with {path.name}; training with one writes it."
+        ) from error
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}).") from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a+", encoding="utf-8") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise CheckpointError(
+                    f"{path.parent}: another process is training there. Stop it or choose another directory."
+                ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
