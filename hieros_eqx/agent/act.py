@@ -156,7 +156,9 @@ def _act_down(
             if greedy:
                 action = own.actor.mode(distribution)
             else:
-                action = own.actor.sample(distribution, own.actor.draw_noise(keys[level], acting.shape))
+                action = own.actor.sample(
+                    distribution, own.actor.draw_noise(keys[level], acting.shape, kept.dtype)
+                )
             return where_env(acting, action.astype(kept.dtype), kept)
 
         held[level] = choose(kept) if level == 0 else cond(acting.any(), choose, lambda x: x, kept)

@@ -15,7 +15,7 @@ from hieros_eqx.core.normalise import ema, ema_corrected, percentile_range
 from hieros_eqx.core.returns import continuation_weights, lambda_return
 from hieros_eqx.core.rewards import novelty_reward, subgoal_reward
 from hieros_eqx.core.transforms import symlog
-from hieros_eqx.modules.actor_critic import AbstractActor, Critic
+from hieros_eqx.modules import AbstractActor, Critic
 from hieros_eqx.types import Array, Rollout
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 
 from hieros_eqx.agent.state import LevelParams
-from hieros_eqx.modules.actor_critic import policy_input
+from hieros_eqx.modules import policy_input
 from hieros_eqx.types import Array, Latent
 
 

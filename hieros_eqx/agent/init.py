@@ -10,11 +10,16 @@ import jax.numpy as jnp
 from hieros_eqx.agent.act import init_carry
 from hieros_eqx.agent.optimizers import actor_critic_optimizer, autoencoder_optimizer, world_model_optimizer
 from hieros_eqx.agent.state import AgentParams, HierosState, Learner, LevelLearner, LevelParams
-from hieros_eqx.config import HierosConfig
-from hieros_eqx.modules.actor_critic import Critic, make_actor
-from hieros_eqx.modules.encoder import WindowSpec
-from hieros_eqx.modules.subgoal_autoencoder import SubgoalAutoencoder
-from hieros_eqx.modules.world_model import S5WM
+from hieros_eqx.config import HierosConfig, SubgoalConfig
+from hieros_eqx.modules import (
+    S5WM,
+    Critic,
+    SubgoalAutoencoder,
+    TwoHotBins,
+    WindowSpec,
+    make_actor,
+    policy_input_size,
+)
 from hieros_eqx.replay import init_replay
 from hieros_eqx.types import REWARD_KINDS, ActionSpace, ObservationSpace, Spaces
 
@@ -40,8 +45,8 @@ def init(config: HierosConfig, spaces: Spaces, key: Any) -> HierosState:
 def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
     """Return untrained parameters of all levels."""
     worker_key, upper_key = jax.random.split(key)
-    subgoal, world_model = config.subgoal, config.world_model
-    worker = _init_level(config, spaces.observation, spaces.action, 1, key=worker_key)
+    world_model = config.world_model
+    worker = _init_level(config, spaces.observation, spaces.action, key=worker_key)
     upper = None
     if config.has_upper:
         window = WindowSpec(
@@ -50,8 +55,7 @@ def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
             classes=world_model.classes,
             deter=world_model.deter,
         )
-        codes = ActionSpace(kind="discrete", size=subgoal.classes)
-        upper = eqx.filter_vmap(lambda k: _init_level(config, window, codes, subgoal.factors, key=k))(
+        upper = eqx.filter_vmap(lambda k: _init_level(config, window, config.subgoal, key=k))(
             jax.random.split(upper_key, config.levels - 1)
         )
     return AgentParams(worker=worker, upper=upper, config=config, spaces=spaces)
@@ -60,20 +64,20 @@ def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
 def _init_level(
     config: HierosConfig,
     observation: ObservationSpace | WindowSpec,
-    action: ActionSpace,
-    factors: int,
+    action: ActionSpace | SubgoalConfig,
     *,
     key: Any,
 ) -> LevelParams:
-    """Return one level that acts in `factors` spaces like `action` at once."""
+    """Return one level that sees `observation` and acts in an environment or in codes for the level below."""
     keys = jax.random.split(key, 4)
     world_model, behaviour, subgoal = config.world_model, config.behaviour, config.subgoal
-    goal_size = world_model.deter if behaviour.goal_input == "decoded" else subgoal.factors * subgoal.classes
-    features = world_model.deter + world_model.stoch * world_model.classes + goal_size + 3
+    inputs = policy_input_size(world_model, subgoal, behaviour)
+    actor = make_actor(inputs, action, behaviour, key=keys[1])
+    bins = TwoHotBins(num=world_model.bins, space=world_model.bin_space)
     return LevelParams(
-        world_model=S5WM(world_model, observation, factors * action.size, key=keys[0]),
-        actor=make_actor(features, action, factors, behaviour, key=keys[1]),
-        critics=eqx.filter_vmap(lambda k: Critic(features, behaviour, world_model, key=k))(
+        world_model=S5WM(world_model, observation, actor.action_size, key=keys[0]),
+        actor=actor,
+        critics=eqx.filter_vmap(lambda k: Critic(inputs, behaviour.hidden, behaviour.layers, bins, key=k))(
             jax.random.split(keys[2], len(REWARD_KINDS))
         ),
         autoencoder=SubgoalAutoencoder(world_model.deter, subgoal, key=keys[3]),

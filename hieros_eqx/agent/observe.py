@@ -7,7 +7,7 @@ from jaxtyping import Float
 from hieros_eqx.backend import stop_gradient
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core.categorical import entropy
-from hieros_eqx.modules.world_model import AbstractWorldModel
+from hieros_eqx.modules import AbstractWorldModel
 from hieros_eqx.types import Array, Batch, Latent
 
 

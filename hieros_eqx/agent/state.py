@@ -6,9 +6,7 @@ import equinox as eqx
 from jaxtyping import Float, Int
 
 from hieros_eqx.config import HierosConfig
-from hieros_eqx.modules.actor_critic import AbstractActor, Critic
-from hieros_eqx.modules.subgoal_autoencoder import SubgoalAutoencoder
-from hieros_eqx.modules.world_model import AbstractWorldModel
+from hieros_eqx.modules import AbstractActor, AbstractWorldModel, Critic, SubgoalAutoencoder
 from hieros_eqx.replay import RingBuffer
 from hieros_eqx.types import Array, Latent, Spaces, Window
 

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from hieros_eqx.backend import namespace
 from hieros_eqx.config import BehaviourConfig, SubgoalConfig
-from hieros_eqx.modules.subgoal_autoencoder import SubgoalAutoencoder
+from hieros_eqx.modules import SubgoalAutoencoder
 from hieros_eqx.types import Array
 
 
