@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int, Int16
 
-from hieros_eqx.replay.buffer import RingBuffer
+from hieros_eqx.replay.buffer import RingBuffer, to_bits
 from hieros_eqx.types import Array, Transition
 
 
@@ -52,8 +52,8 @@ def _append(buffer: RingBuffer, transition: Transition, due: Bool[Array, " env"]
         is_last=put(buffer.is_last, transition.is_last),
         is_terminal=put(buffer.is_terminal, transition.is_terminal),
         stoch=put(buffer.stoch, jnp.argmax(transition.latent.stoch, axis=-1)),
-        deter=put(buffer.deter, transition.latent.deter),
-        state=put(buffer.state, transition.latent.state),
+        deter=put(buffer.deter, to_bits(transition.latent.deter)),
+        state=put(buffer.state, to_bits(transition.latent.state)),
         visits=put(buffer.visits, jnp.zeros_like(count)),
         count=count,
         oldest=jnp.maximum(buffer.oldest, count - buffer.capacity),

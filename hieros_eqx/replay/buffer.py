@@ -5,7 +5,8 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import BFloat16, Bool, Float32, Int16, Int32, UInt8
+from jax import lax
+from jaxtyping import Bool, Float, Float32, Int16, Int32, UInt8, UInt16
 
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.config.validation import reject
@@ -17,7 +18,8 @@ class RingBuffer(eqx.Module):
 
     Entries carry *absolute numbers*: the n-th entry ever written to an environment (from 0) has number n and
     lies in slot `n % capacity` until entry `n + capacity` replaces it. Classes are stored as indices, where
-    -1 stands for a vector of zeros (no action, no code), latents as one byte or bfloat16 a number.
+    -1 stands for a vector of zeros (no action, no code), z as one byte a class, h and state as the bits of
+    bfloat16 (`to_bits`).
     """
 
     # --- one slot per entry ---
@@ -36,8 +38,8 @@ class RingBuffer(eqx.Module):
     is_last: Bool[Array, "env capacity"]
     is_terminal: Bool[Array, "env capacity"]
     stoch: UInt8[Array, "env capacity stoch"]
-    deter: BFloat16[Array, "env capacity feature"]
-    state: BFloat16[Array, "env capacity state"]
+    deter: UInt16[Array, "env capacity feature"]
+    state: UInt16[Array, "env capacity state"]
     visits: Int32[Array, "env capacity"]
     """How often the entry has been part of a training sequence."""
     # --- one number per environment ---
@@ -77,6 +79,19 @@ def replay_bytes(config: HierosConfig, spaces: Spaces) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
 
 
+def to_bits(x: Float[Array, "*shape"]) -> UInt16[Array, "*shape"]:
+    """Round to bfloat16 and return its bits.
+
+    A ring of bfloat16 itself would be widened to float32 and back, whole, by every scatter on a CPU.
+    """
+    return lax.bitcast_convert_type(x.astype(jnp.bfloat16), jnp.uint16)
+
+
+def from_bits(bits: UInt16[Array, "*shape"]) -> Float32[Array, "*shape"]:
+    """Return the float32 numbers that `to_bits` has kept."""
+    return lax.bitcast_convert_type(bits, jnp.bfloat16).astype(jnp.float32)
+
+
 def _init_level(config: HierosConfig, spaces: Spaces, level: int) -> RingBuffer:
     slots = (config.env.num_envs, config.capacity(level))
     subgoal, world_model = config.subgoal, config.world_model
@@ -96,8 +111,8 @@ def _init_level(config: HierosConfig, spaces: Spaces, level: int) -> RingBuffer:
         is_last=jnp.zeros(slots, jnp.bool_),
         is_terminal=jnp.zeros(slots, jnp.bool_),
         stoch=jnp.zeros((*slots, world_model.stoch), jnp.uint8),
-        deter=jnp.zeros((*slots, world_model.deter), jnp.bfloat16),
-        state=jnp.zeros((*slots, world_model.state_size), jnp.bfloat16),
+        deter=jnp.zeros((*slots, world_model.deter), jnp.uint16),
+        state=jnp.zeros((*slots, world_model.state_size), jnp.uint16),
         visits=jnp.zeros(slots, jnp.int32),
         count=jnp.zeros(slots[:1], jnp.int32),
         oldest=jnp.zeros(slots[:1], jnp.int32),

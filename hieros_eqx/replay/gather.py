@@ -8,7 +8,7 @@ from jaxtyping import Float32, Int32
 
 from hieros_eqx.core.alignment import previous_action
 from hieros_eqx.core.nn import one_hot
-from hieros_eqx.replay.buffer import RingBuffer
+from hieros_eqx.replay.buffer import RingBuffer, from_bits
 from hieros_eqx.replay.sample import Draw
 from hieros_eqx.types import Array, Batch, Latent, Window
 
@@ -71,7 +71,7 @@ def _context(buffer: RingBuffer, draw: Draw) -> tuple[Latent, Float32[Array, "ba
     latent = Latent(
         stoch=stoch,
         deter=deter,
-        state=buffer.state[draw.env, slot].astype(jnp.float32),
+        state=from_bits(buffer.state[draw.env, slot]),
         entropy=jnp.zeros(draw.env.shape, jnp.float32),
     )
 
@@ -89,4 +89,4 @@ def _window(below: RingBuffer, env: Array, pointer: Int32[Array, "time batch win
 def _latents(buffer: RingBuffer, env: Array, slot: Array) -> tuple[Array, Array]:
     index = buffer.stoch[env, slot].astype(jnp.int32)
     stoch = one_hot(index, buffer.stoch_classes, jnp.float32)
-    return stoch, buffer.deter[env, slot].astype(jnp.float32)
+    return stoch, from_bits(buffer.deter[env, slot])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 from jaxtyping import Bool, Int32
 
-from hieros_eqx.replay.buffer import RingBuffer
+from hieros_eqx.replay.buffer import RingBuffer, to_bits
 from hieros_eqx.replay.gather import slots
 from hieros_eqx.replay.sample import Draw
 from hieros_eqx.types import Array, Latent
@@ -28,8 +28,8 @@ def write_back(buffer: RingBuffer, draw: Draw, latent: Latent) -> RingBuffer:
     return replace(
         buffer,
         stoch=put(buffer.stoch, jnp.argmax(latent.stoch, axis=-1)),
-        deter=put(buffer.deter, latent.deter),
-        state=put(buffer.state, latent.state),
+        deter=put(buffer.deter, to_bits(latent.deter)),
+        state=put(buffer.state, to_bits(latent.state)),
     )
 
 
