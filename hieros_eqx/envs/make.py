@@ -3,7 +3,7 @@
 import difflib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from hieros_eqx.envs.ale import make_ale_atari
 from hieros_eqx.envs.envpool import envpool_ids, make_envpool, make_envpool_atari
@@ -13,14 +13,14 @@ from hieros_eqx.envs.protocol import VectorEnv
 from hieros_eqx.envs.seeding import env_seeds
 from hieros_eqx.errors import EnvError
 
-Backend = Literal["auto", "envpool", "ale", "gymnasium"]
+BACKENDS = ("auto", "envpool", "ale", "gymnasium")
 
 
 def make_env(
     *,
     game: str | None = None,
     env_id: str | Callable[..., Any] | None = None,
-    backend: Backend = "auto",
+    backend: str = "auto",
     num_envs: int = 1,
     seed: int | Sequence[int] = 0,
     training: bool = True,
@@ -47,8 +47,8 @@ def make_env(
     """
     if (game is None) == (env_id is None):
         raise EnvError(f"wanted either `game` or `env_id`, got game={game!r} and env_id={env_id!r}")
-    if backend not in ("auto", "envpool", "ale", "gymnasium"):
-        raise EnvError(f"wanted a backend among auto, envpool, ale, gymnasium, got {backend!r}")
+    if backend not in BACKENDS:
+        raise EnvError(f"wanted a backend among {', '.join(BACKENDS)}, got {backend!r}")
     if threads is not None and threads < 1:
         raise EnvError(f"wanted at least 1 thread, got {threads}")
     seeds = env_seeds(seed, num_envs, training=training)
@@ -89,7 +89,7 @@ def installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _backend_of(env_id: str) -> Backend:
+def _backend_of(env_id: str) -> str:
     """The first of envpool and Gymnasium that knows the id; `EnvError` with the nearest ids if none does."""
     pooled = envpool_ids() if installed("envpool") else []
     if env_id in pooled:

@@ -1,6 +1,6 @@
 """Turns a simulator into a `VectorEnv`: next-step reset, flags and checks, written once for all backends."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class RawStep(NamedTuple):
     truncated: np.ndarray  # bool [env]: it was only cut short; both may hold
 
 
+@runtime_checkable
 class Simulator(Protocol):
     """What a backend has to bring. Its actions have been checked: int32 `[env]` or float32 `[env size]`."""
 
@@ -105,7 +106,7 @@ class CheckedEnv(VectorEnv):
     `send` and `recv` need not exist there; `step` then runs at `recv`.
     """
 
-    def __init__(self, env: VectorEnv):
+    def __init__(self, env: Any):
         missing = [n for n in ("spaces", "num_envs", "reset", "step", "close") if not hasattr(env, n)]
         if missing:
             raise EnvError(f"wanted a `VectorEnv`, got {type(env).__name__} without {', '.join(missing)}")
@@ -117,6 +118,8 @@ class CheckedEnv(VectorEnv):
 
     def reset(self) -> Timestep:
         """Start all environments anew."""
+        if self._action is not None:
+            raise EnvError("wanted `recv` after `send`, got `reset`: finish the step first")
         self._ended = np.ones(self.num_envs, np.bool_)
         return self._checked(self._env.reset())
 

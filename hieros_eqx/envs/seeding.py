@@ -15,7 +15,7 @@ def env_seeds(seed: int | Sequence[int], num_envs: int, *, training: bool = True
     spawn_key=(training, i))`: it does not change with the number of environments or of agents (but for a
     repeated number, one in 2^31, which is moved up by one).
     """
-    agents = [seed] if isinstance(seed, int | np.integer) else list(seed)
+    agents = [seed] if isinstance(seed, int) else list(seed)
     if num_envs < 1 or not agents or num_envs % len(agents):
         raise EnvError(f"wanted a multiple of {len(agents)} agent seeds as `num_envs`, got {num_envs}")
     if min(agents) < 0:

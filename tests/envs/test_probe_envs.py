@@ -1,0 +1,140 @@
+"""The probes keep their promises, as vectors and as pictures."""
+
+import numpy as np
+import pytest
+
+from hieros_eqx.envs import PROBES, CheckedEnv, random_length
+from hieros_eqx.envs.probe import action_from_observation, discounting, memory
+from hieros_eqx.envs.scripted import decode_picture, reward_at
+from hieros_eqx.errors import EnvError
+
+
+def episodes(env, policy, steps):
+    """Returns of the finished episodes of env 0 under `policy(observation [env ...]) -> action`."""
+    env, returns, total = CheckedEnv(env), [], 0.0
+    now = env.reset()
+    for _ in range(steps):
+        now = env.step(policy(now.observation))
+        total = 0.0 if now.is_first[0] else total + float(now.reward[0])
+        if now.is_last[0]:
+            assert now.is_terminal[0]
+            returns.append(total)
+    return returns
+
+
+class Recall:
+    """The best policy for `memory`: keep the cue."""
+
+    cue = 0
+
+    def __call__(self, observation):
+        self.cue = observation[0, 0] or self.cue
+        return np.full(len(observation), int(self.cue > 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "mean"),
+    [
+        ("constant_reward", lambda o: np.zeros(len(o), int), 1),
+        ("discounting", lambda o: np.zeros(len(o), int), 1),
+        ("action_choice", lambda o: np.ones(len(o), int), 1),
+        ("action_choice", lambda o: np.zeros(len(o), int), -1),
+        ("action_from_observation", lambda o: (o[:, 0] > 0).astype(int), 1),
+        ("memory", Recall(), 1),
+    ],
+)
+def test_best_and_worst_policies(name, policy, mean):
+    returns = episodes(PROBES[name](num_envs=2), policy, 60)
+    assert len(returns) >= 9 and set(returns) == {mean}
+
+
+@pytest.mark.parametrize("name", ["observation_value", "action_from_observation", "memory"])
+def test_without_looking_there_is_nothing_to_gain(name):
+    returns = episodes(PROBES[name](num_envs=1, seed=1), lambda o: np.ones(len(o), int), 2000)
+    assert set(returns) == {-1, 1}
+    assert abs(np.mean(returns)) < 4 / np.sqrt(len(returns))  # four standard errors
+
+
+def test_the_value_is_what_is_observed():
+    env = PROBES["observation_value"](num_envs=8, seed=1)
+    seen = env.reset().observation[:, 0]
+    assert set(seen) == {-1, 1}
+    np.testing.assert_array_equal(env.step(np.zeros(8, int)).reward, seen)
+
+
+def test_time_is_in_sight_and_the_reward_comes_last():
+    env = discounting(num_envs=1, length=5)
+    steps = [env.reset()] + [env.step(np.zeros(1, int)) for _ in range(5)]
+    np.testing.assert_allclose([s.observation[0, 0] for s in steps], np.linspace(-1, 1, 6), atol=1e-6)
+    assert [s.reward[0] for s in steps] == [0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("delay", [1, 3])
+def test_the_cue_is_gone_when_it_counts(delay):
+    env = memory(num_envs=1, delay=delay)
+    steps = [env.reset()] + [env.step(np.zeros(1, int)) for _ in range(delay + 1)]
+    assert steps[0].observation[0, 0] in (-1, 1)
+    assert all(s.observation[0, 0] == 0 for s in steps[1:])
+    assert [s.observation[0, 1] for s in steps[:-1]] == [-1] * delay + [1]
+    assert [s.is_last[0] for s in steps] == [False] * (delay + 1) + [True]
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_pictures_show_the_same(name):
+    vector, picture = PROBES[name](num_envs=3, seed=4), PROBES[name](num_envs=3, seed=4, images=True)
+    a, b = vector.reset(), picture.reset()
+    for _ in range(12):
+        features = a.observation.shape[1]
+        centres = (np.arange(features) * 64 + 32) // features
+        assert b.observation.shape == (3, 64, 64, 3) and b.observation.dtype == np.uint8
+        np.testing.assert_allclose(b.observation[:, 5, centres, 1] / 127.5 - 1, a.observation, atol=0.005)
+        action = np.array([0, 1, 0])
+        a, b = vector.step(action), picture.step(action)
+        for x, y in zip(a[1:], b[1:], strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_scripted_lengths_and_ends():
+    env = CheckedEnv(random_length(num_envs=2, lengths=[[2, 3], [5]], truncate_every=2))
+    steps = [env.reset()] + [env.step(np.array([0, 2])) for _ in range(12)]
+    episode, step, index = np.stack([s.observation for s in steps], axis=-1).transpose(1, 0, 2)
+    assert episode[0].tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert step[0].tolist() == [0, 1, 2, 0, 1, 2, 3, 0, 1, 2, 0, 1, 2]
+    assert step[1].tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0]
+    assert set(index[0]) == {0} and set(index[1]) == {1}
+    np.testing.assert_array_equal([s.reward for s in steps], reward_at(step.T.astype(int)))
+    np.testing.assert_array_equal([s.is_first for s in steps], step.T == 0)
+    assert [t for t, s in enumerate(steps) if s.is_last[0]] == [2, 6, 9]
+    assert [t for t, s in enumerate(steps) if s.is_terminal[0]] == [2, 9]
+    assert [t for t, s in enumerate(steps) if s.is_last[1] and not s.is_terminal[1]] == [11]
+
+
+def test_random_lengths_stay_in_their_span_and_pictures_decode():
+    kwargs = {"num_envs": 3, "seed": 2, "min_length": 2, "max_length": 6}
+    env, painted = random_length(**kwargs), random_length(**kwargs, images=True)
+    a, b, ends = env.reset(), painted.reset(), []
+    for _ in range(300):
+        np.testing.assert_array_equal(decode_picture(b.observation), a.observation)
+        ends.extend(a.observation[a.is_last, 1].tolist())
+        a, b = env.step(np.zeros(3, int)), painted.step(np.zeros(3, int))
+    assert set(ends) == {2, 3, 4, 5, 6}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"lengths": [[1]]}, {"lengths": [[0], [1]]}, {"min_length": 0}, {"min_length": 3, "max_length": 2}],
+)
+def test_impossible_lengths(bad):
+    with pytest.raises(EnvError, match="wanted"):
+        random_length(num_envs=2, **bad)
+
+
+@pytest.mark.parametrize("make", [lambda: memory(delay=0), lambda: discounting(length=0)])
+def test_impossible_probes(make):
+    with pytest.raises(EnvError, match="at least 1"):
+        make()
+
+
+def test_each_copy_draws_its_own_cues():
+    env = action_from_observation(num_envs=16)
+    assert set(env.reset().observation[:, 0]) == {-1, 1}
