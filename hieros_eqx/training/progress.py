@@ -4,11 +4,12 @@ import importlib.util
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 PLAIN_EVERY_SECONDS = 30.0
 
 
+@runtime_checkable
 class Progress(Protocol):
     """How the loop tells where it is."""
 

@@ -1,0 +1,37 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from hieros_eqx.training.interrupt import stop_requests
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_earlier_handlers_come_back(signum):
+    earlier = signal.getsignal(signum)
+    with stop_requests() as stop:
+        assert not stop()
+        os.kill(os.getpid(), signum)
+        assert stop()
+    assert signal.getsignal(signum) == earlier
+
+
+def test_a_second_ctrl_c_breaks():
+    with pytest.raises(KeyboardInterrupt), stop_requests():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_nothing_is_installed_outside_the_main_thread():
+    seen = []
+
+    def work():
+        with stop_requests() as stop:
+            seen.append((stop(), signal.getsignal(signal.SIGINT)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(False, signal.default_int_handler)]
