@@ -1,14 +1,19 @@
 """`hieros-eqx eval`: play episodes with a trained agent and write the result beside the run."""
 
 import json
-import statistics
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from hieros_eqx.config import HierosConfig
 from hieros_eqx.errors import CheckpointError
 from hieros_eqx.report.scores import human_normalised
+
+from .resolve import see_working_directory
+
+if TYPE_CHECKING:
+    from hieros_eqx.training import EvaluationResult
 
 
 @click.command("eval")
@@ -29,36 +34,38 @@ from hieros_eqx.report.scores import human_normalised
     help="Array library that the agent acts with; numpy needs no compiler.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
-def command(run: str, episodes: int, backend: str, seed: int) -> None:
+def command(run: str, episodes: int, backend: Literal["jax", "numpy"], seed: int) -> None:
     """Play episodes with the agent of a RUN directory."""
     directory = Path(run)
     if not (directory / "config.json").exists():
         raise CheckpointError(
             f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
         )
+    see_working_directory()
     import hieros_eqx
 
     agent = hieros_eqx.load(directory)
     result = hieros_eqx.evaluate(agent, None, episodes, backend=backend, seed=seed)
-    record = summary(agent.config.env.game, list(result.returns), list(result.lengths))
-    record |= {"backend": backend, "seed": seed}
+    record = summary(agent.config, result) | {"backend": backend, "seed": seed}
     path = free_path(directory, f"eval-seed{seed}-{backend}")
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     click.echo(describe(record))
     click.echo(f"written to {path}", err=True)
 
 
-def summary(game: str | None, returns: list[float], lengths: list[int]) -> dict[str, Any]:
+def summary(config: HierosConfig, result: "EvaluationResult") -> dict[str, Any]:
     """Return the JSON record of an evaluation."""
-    mean = statistics.fmean(returns)
+    game = config.env.game
     return {
-        "game": game,
-        "episodes": len(returns),
-        "mean": mean,
-        "median": statistics.median(returns),
-        "human_normalised": None if game is None else human_normalised(game, mean),
-        "returns": [float(value) for value in returns],
-        "lengths": [int(value) for value in lengths],
+        "env": game or config.env.id,
+        "episodes": len(result.returns),
+        "mean": result.mean,
+        "median": result.median,
+        "std": result.std,
+        "human_normalised": None if game is None else human_normalised(game, result.mean),
+        "returns": [float(value) for value in result.returns],
+        "lengths": [int(value) for value in result.lengths],
+        "truncated": [bool(value) for value in result.truncated],
     }
 
 

@@ -1,6 +1,8 @@
 """From options, environment variables, a file and a preset to one configuration, in that order of weight."""
 
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,13 @@ def read_file(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: wanted a JSON object of fields, got {type(tree).__name__}.")
     return tree
+
+
+def see_working_directory() -> None:
+    """Let `--env module:factory` find modules in the working directory, after all that is installed."""
+    directory = os.getcwd()
+    if directory not in sys.path:
+        sys.path.append(directory)
 
 
 def _canonical(config: HierosConfig) -> HierosConfig:

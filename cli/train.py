@@ -1,6 +1,8 @@
 """`hieros-eqx train`: train an agent, or continue the run in a directory."""
 
 import re
+import shlex
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import click
 from hieros_eqx.config import HierosConfig, from_dict
 
 from .options import config_options
-from .resolve import given, read_file, resolve
+from .resolve import given, read_file, resolve, see_working_directory
 
 
 @click.command("train")
@@ -30,11 +32,15 @@ def command(ctx: click.Context, run_dir: str | None, **_: object) -> None:
     if config is None:
         config = resolve(ctx, needs_environment=True)
     directory = Path(run_dir) if run_dir else new_run_dir(config, datetime.now())
+    see_working_directory()
     import hieros_eqx
 
-    click.echo(f"run directory: {directory}", err=True)
-    hieros_eqx.train(config, run_dir=directory)
-    click.echo(f"play the result: hieros-eqx eval {directory}", err=True)
+    command_line = shlex.join([ctx.find_root().info_name or "hieros-eqx", *sys.argv[1:]])
+    result = hieros_eqx.train(config, run_dir=directory, command=command_line)
+    quoted = shlex.quote(str(directory))
+    if result.interrupted:
+        click.echo(f"continue: hieros-eqx train --run-dir {quoted}", err=True)
+    click.echo(f"play the result: hieros-eqx eval {quoted}", err=True)
 
 
 def stored_config(run_dir: str) -> HierosConfig | None:
