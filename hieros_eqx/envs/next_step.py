@@ -121,7 +121,7 @@ class CheckedEnv(VectorEnv):
         if self._action is not None:
             raise EnvError("wanted `recv` after `send`, got `reset`: finish the step first")
         self._ended = np.ones(self.num_envs, np.bool_)
-        return self._checked(self._env.reset())
+        return self._checked(self._env.reset(), self._ended)
 
     def send(self, action: object) -> None:
         """Begin a step."""
@@ -133,10 +133,10 @@ class CheckedEnv(VectorEnv):
 
     def recv(self) -> Timestep:
         """Finish the step begun by `send`."""
-        if self._action is None:
+        if self._action is None or self._ended is None:
             raise EnvError("wanted `send` before `recv`, got `recv`")
         action, self._action = self._action, None
-        return self._checked(self._env.recv() if self._split else self._env.step(action))
+        return self._checked(self._env.recv() if self._split else self._env.step(action), self._ended)
 
     def step(self, action: object) -> Timestep:
         """`send`, then `recv`."""
@@ -147,15 +147,13 @@ class CheckedEnv(VectorEnv):
         """Free the environments."""
         self._env.close()
 
-    def _checked(self, timestep: Timestep) -> Timestep:
+    def _checked(self, timestep: Timestep, ended: np.ndarray) -> Timestep:
         n = self.num_envs
         flags = {name: check_flag(getattr(timestep, name), name, n) for name in Timestep._fields[2:]}
         reward = check_reward(timestep.reward, n)
         first, last, terminal = flags.values()
-        if not np.array_equal(first, self._ended):
-            raise EnvError(
-                f"wanted `is_first` at `reset` and right after `is_last`, {self._ended}, got {first}"
-            )
+        if not np.array_equal(first, ended):
+            raise EnvError(f"wanted `is_first` at `reset` and right after `is_last`, {ended}, got {first}")
         if (first & last).any() or (terminal & ~last).any():
             raise EnvError("wanted `is_terminal` only with `is_last`, and `is_last` never with `is_first`")
         if reward[first].any():

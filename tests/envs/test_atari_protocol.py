@@ -110,25 +110,23 @@ def test_rewards_are_not_clipped(backend, rng):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_idle_frames_differ_and_nobody_presses_fire(backend):
-    env = make(backend, "MsPacman", list(range(12)))
+    env = make(backend, "MsPacman", list(range(6)))
     pictures = env.reset().observation
     assert len({p.tobytes() for p in pictures}) > 2
     env.close()
-    still = run(make(backend, "Breakout", [0, 1]), [0] * 40).observation
+    still = run(make(backend, "Breakout", [0, 1]), [0] * 20).observation
     assert (still == still[:1]).all()  # without FIRE no ball moves
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_same_seed_same_stream_with_any_number_of_threads(backend, rng):
-    actions = rng.integers(0, 9, (60, 3))
+    actions = rng.integers(0, 9, (40, 3))
     runs = [
-        run(make(backend, "MsPacman", [7, 8, 9], threads=t, max_episode_frames=100), actions)
-        for t in (1, 1, 2)
+        run(make(backend, "MsPacman", [7, 8, 9], threads=t, max_episode_frames=60), actions) for t in (1, 2)
     ]
-    for other in runs[1:]:
-        for a, b in zip(runs[0], other, strict=True):
-            np.testing.assert_array_equal(a, b)
-    alone = run(make(backend, "MsPacman", [8], max_episode_frames=100), actions[:, 1:2])
+    for a, b in zip(*runs, strict=True):
+        np.testing.assert_array_equal(a, b)
+    alone = run(make(backend, "MsPacman", [8], max_episode_frames=60), actions[:, 1:2])
     np.testing.assert_array_equal(alone.observation[:, 0], runs[0].observation[:, 1])
 
 
@@ -144,7 +142,7 @@ def ale_seed_with_one_idle_frame(game):
 
 @pytest.mark.parametrize(("game", "count"), [("Pong", 6), ("MsPacman", 9)])
 def test_backends_agree_bit_for_bit_after_equal_idle_frames(game, count, rng):
-    actions = rng.integers(0, count, (200, 1))
+    actions = rng.integers(0, count, (100, 1))
     a = run(make("envpool", game, [3], noop_max=1), actions)
     b = run(make("ale", game, [ale_seed_with_one_idle_frame(game)]), actions)
     for x, y in zip(a, b, strict=True):
@@ -163,7 +161,7 @@ def test_frames_against_the_bare_emulator(rng):
     ale.reset_game()
     ale.act(ale_py.Action.NOOP)
     minimal = ale.getMinimalActionSet()
-    actions = rng.integers(0, 9, (100, 1))
+    actions = rng.integers(0, 9, (50, 1))
     seen = run(make("envpool", "MsPacman", [0], noop_max=1), actions)
     for t, action in enumerate(actions[:, 0]):
         reward, screens = 0, []
