@@ -32,7 +32,7 @@ def split(key: Key, count: int = 2) -> Any:
 
 
 def fold_in(key: Key, number: Any) -> Key:
-    """The key that belongs to (`key`, `number`), independent of those of other numbers and of `split`'s."""
+    """The key of (`key`, `number`), another for every number. A key is folded or split, never both."""
     if isinstance(key, np.random.SeedSequence):
         return _extend(key, 1, int(number))
     return _jax_random().fold_in(key, number)

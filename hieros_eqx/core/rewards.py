@@ -19,8 +19,10 @@ def subgoal_reward(
     arXiv 2206.04114, eq. 5). A zero goal gives 0, with finite gradient.
     """
     xp = namespace(goal, state)
-    larger = xp.maximum(xp.sum(goal * goal, axis=-1), xp.sum(state * state, axis=-1)) + NORM_EPSILON**2
-    return xp.sum(goal * state, axis=-1) / (larger if squared else xp.sqrt(larger))
+    larger = xp.maximum(xp.sum(goal * goal, axis=-1), xp.sum(state * state, axis=-1))
+    norm = xp.sqrt(larger + NORM_EPSILON**2)
+    projection = xp.sum(goal * state, axis=-1) / norm
+    return projection / norm if squared else projection  # twice: the square would underflow in gradients
 
 
 def novelty_reward(

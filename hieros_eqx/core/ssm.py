@@ -49,12 +49,12 @@ def scan(
     still compose associatively. Raises `ValueError` if there is no time step.
     """
     xp = namespace(a_bar, bu, reset, x_init, x_reset)
-    x_init = trailing(x_init, bu[0])
-    x_reset = x_init if x_reset is None else trailing(x_reset, bu[0])
+    x_init = trailing(x_init, bu)
+    x_reset = x_init if x_reset is None else trailing(x_reset, bu)
     decay = trailing(a_bar, bu)
     a = xp.where(reset[..., None], xp.zeros_like(decay), decay)
-    b = bu + xp.where(reset[..., None], decay * x_reset[None], xp.zeros_like(decay))
-    b = xp.concatenate([b[:1] + a[:1] * x_init[None], b[1:]])
+    b = bu + xp.where(reset[..., None], decay * x_reset, xp.zeros_like(decay))
+    b = xp.concatenate([b[:1] + a[:1] * x_init, b[1:]])
     return linear_recurrence(a, b)
 
 
