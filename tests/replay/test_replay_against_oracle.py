@@ -53,9 +53,11 @@ def test_draws_equal_oracle_over_many_wraparounds(rng, levels, intermediate_stat
 
 def test_two_upper_entries_become_invalid_at_once(rng):
     # An episode that ends within its first macro-step: both entries of level 1 point to its first latent.
-    config = small_config(2, num_envs=1)
+    # The lower ring is short, so that pointers go stale before the upper ring itself overwrites the entries.
+    config = small_config(2, num_envs=1, capacity=17)
     replay, oracle, episodes = make_world(config, rng)
     episodes[0].lengths = (2, 3)
+    assert replay[1].capacity == 17
     jumps = []
     for _ in range(200):
         before = int(replay[1].oldest[0])

@@ -18,6 +18,7 @@ from replay_helpers import (
 
 from hieros_eqx.replay import Draw, count_visits, first_start, num_starts, write_back
 from hieros_eqx.replay.buffer import from_bits
+from hieros_eqx.replay.refresh import _decides
 from hieros_eqx.types import Latent
 
 WRITE_BACK = jax.jit(write_back, donate_argnums=0)
@@ -85,6 +86,15 @@ def test_overlapping_sequences_write_one_whole_latent(rng):
     np.testing.assert_array_equal(from_bits(buffer.deter[2, 1:6]), latent.deter[:, 2])
     np.testing.assert_array_equal(from_bits(buffer.deter[2, 6]), latent.deter[4, 3])
     np.testing.assert_array_equal(from_bits(buffer.deter[2, 7]), latent.deter[4, 0])
+
+
+def test_every_drawn_entry_is_decided_by_exactly_one_sequence(rng):
+    # Devices apply colliding writes in any order, so there must be none.
+    env, start = rng.integers(0, 2, 40), rng.integers(0, 9, 40)
+    decides = np.asarray(_decides(Draw(jnp.asarray(env, jnp.int32), jnp.asarray(start, jnp.int32)), LENGTH))
+    entries = [[(env[b], start[b] + t) for b in range(40)] for t in range(LENGTH)]
+    deciding = [entries[t][b] for t, b in zip(*np.nonzero(decides), strict=True)]
+    assert sorted(deciding) == sorted({entry for row in entries for entry in row})
 
 
 def test_visits_add_up_and_restart_with_a_new_entry(rng):
