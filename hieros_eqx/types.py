@@ -24,16 +24,21 @@ Alignment, once for all: at index t, `reward[t]` and the flags arrived *with* `o
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-try:  # the functional core must work where JAX is not installed
+if TYPE_CHECKING:
     import jax
 
-    Array = np.ndarray | np.generic | jax.Array
-except ImportError:
-    Array = np.ndarray | np.generic  # type: ignore[misc]
+    Array: TypeAlias = np.ndarray | np.generic | jax.Array
+else:
+    try:  # the functional core must work where JAX is not installed
+        import jax
+
+        Array = np.ndarray | np.generic | jax.Array
+    except ImportError:
+        Array = np.ndarray | np.generic
 
 REWARD_KINDS = ("extrinsic", "subgoal", "novelty")
 
