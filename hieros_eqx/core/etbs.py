@@ -30,17 +30,26 @@ def inverse_cdf(v: Float[Array, "*shape"] | float) -> Float[Array, "*shape"]:
 
 
 def index(
-    u: Float[Array, "*batch"], size: Int[Array, "..."] | int, temperature: float
+    u: Float[Array, "*batch"],
+    size: Int[Array, "..."] | int,
+    temperature: float,
+    scale: Int[Array, "..."] | int | None = None,
 ) -> Int[Array, "*batch"]:
     r"""The entry that $u \in [0, 1)$ draws: $\lfloor n (\tau F(u) + (1 - \tau) u) \rfloor$, 0 = oldest.
 
     `temperature` $\tau$ = 0 draws uniformly. `size` is n, one for all or one each. The result is clamped to
-    [0, n), and 0 where n is 0; float32 can name every entry up to n = 2**24.
+    [0, n), and 0 where n is 0; float32 can name every entry up to n = 2**24. With `scale` (the reference:
+    the buffer's capacity) F counts in that many entries: $n F$ becomes $\min(\mathrm{scale}\, F, n - 1)$.
     """
-    xp = namespace(u, size)
+    xp = namespace(u, size, scale)
     size = xp.asarray(size, dtype=np.int32)
-    position = xp.floor(size.astype(u.dtype) * _warp(u, temperature)).astype(np.int32)
-    return xp.maximum(xp.minimum(position, size - 1), 0)
+    if scale is None:
+        position = size.astype(u.dtype) * _warp(u, temperature)
+    else:
+        newest = (size - 1).astype(u.dtype)
+        balanced = xp.minimum(xp.asarray(scale, dtype=u.dtype) * cdf(u), newest)
+        position = temperature * balanced + (1.0 - temperature) * u * size.astype(u.dtype)
+    return xp.maximum(xp.minimum(xp.floor(position).astype(np.int32), size - 1), 0)
 
 
 def probability(size: int, temperature: float) -> Float[np.ndarray, " size"]:

@@ -53,7 +53,7 @@ def test_sample_frequencies_are_the_probabilities(rng):
 @pytest.mark.x64
 def test_straight_through_gradient_is_that_of_the_probabilities(rng):
     logits, gumbel, weight = rng.normal(size=(3, 5, 4))
-    got = jax.grad(lambda l: jnp.sum(categorical.sample(l, jnp.asarray(gumbel)) * weight))(
+    got = jax.grad(lambda x: jnp.sum(categorical.sample(x, jnp.asarray(gumbel)) * weight))(
         jnp.asarray(logits)
     )
     step = 1e-6
@@ -66,7 +66,7 @@ def test_straight_through_gradient_is_that_of_the_probabilities(rng):
 
 
 def test_mode_has_no_gradient():
-    gradient = jax.grad(lambda l: jnp.sum(categorical.mode(l)))(jnp.array([0.1, 0.3]))
+    gradient = jax.grad(lambda x: jnp.sum(categorical.mode(x)))(jnp.array([0.1, 0.3]))
     np.testing.assert_array_equal(gradient, [0.0, 0.0])
 
 
