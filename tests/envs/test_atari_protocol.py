@@ -122,11 +122,11 @@ def test_idle_frames_differ_and_nobody_presses_fire(backend):
 def test_same_seed_same_stream_with_any_number_of_threads(backend, rng):
     actions = rng.integers(0, 9, (40, 3))
     runs = [
-        run(make(backend, "MsPacman", [7, 8, 9], threads=t, max_episode_frames=60), actions) for t in (1, 2)
+        run(make(backend, "MsPacman", [7, 31, 9], threads=t, max_episode_frames=60), actions) for t in (1, 2)
     ]
     for a, b in zip(*runs, strict=True):
         np.testing.assert_array_equal(a, b)
-    alone = run(make(backend, "MsPacman", [8], max_episode_frames=60), actions[:, 1:2])
+    alone = run(make(backend, "MsPacman", [31], max_episode_frames=60), actions[:, 1:2])
     np.testing.assert_array_equal(alone.observation[:, 0], runs[0].observation[:, 1])
 
 

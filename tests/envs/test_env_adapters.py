@@ -74,7 +74,7 @@ def test_protocol_holds(arguments, observation, action, rng):
 @pytest.mark.parametrize("backend", ["envpool", "gymnasium"])
 def test_cartpole_falls_and_pendulum_is_cut(backend, rng):
     cart = make_env(env_id="CartPole-v1", backend=backend, num_envs=2)
-    cart.reset()
+    opening = cart.reset().observation
     steps = [cart.step(np.ones(2, np.int32)) for _ in range(15)]
     last = np.stack([s.is_last for s in steps])
     assert last.any(0).all()
@@ -83,6 +83,7 @@ def test_cartpole_falls_and_pendulum_is_cut(backend, rng):
         assert steps[t].reward[env] == 1 and steps[t + 1].reward[env] == 0 and steps[t + 1].is_first[env]
         assert np.abs(steps[t + 1].observation[env]).max() <= 0.05  # CartPole's first state
         assert np.abs(steps[t].observation[env]).max() > 0.2  # the true last one
+        assert (steps[t + 1].observation[env] != opening[env]).any()  # only the first episode is seeded
     cart.close()
     swing = make_env(env_id="Pendulum-v1", backend=backend, num_envs=1)
     swing.reset()
