@@ -1,0 +1,146 @@
+"""Figures of a run, as small PNG files. Matplotlib (the extra `report`) is imported where it is used."""
+
+import importlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hieros_eqx.report.open_loop import OpenLoop, Prediction
+from hieros_eqx.report.run_summary import Lines, levels, series
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+COLUMNS, DPI = 4, 75
+PANELS = (  # metric, title, unit
+    ("world_model/reconstruction", "reconstruction loss", "nats per step"),
+    ("world_model/reward", "reward loss", "nats per step"),
+    ("world_model/continuation", "continuation loss", "nats per step"),
+    ("world_model/dyn", "dynamics loss (at least 1)", "nats per step"),
+    ("world_model/rep", "representation loss (at least 1)", "nats per step"),
+    ("world_model/goal", "loss of p(z | h)", "nats per step"),
+    ("behaviour/actor_loss", "actor loss", "weighted log-probability"),
+    ("behaviour/entropy", "entropy of the actor", "nats"),
+    ("behaviour/critic_loss/extrinsic", "critic loss, extrinsic", "nats"),
+    ("behaviour/critic_loss/subgoal", "critic loss, subgoal", "nats"),
+    ("behaviour/critic_loss/novelty", "critic loss, novelty", "nats"),
+    ("autoencoder/loss", "autoencoder loss", "squared error + KL"),
+    ("behaviour/reward/extrinsic", "imagined reward, extrinsic", "reward per step"),
+    ("behaviour/reward/subgoal", "imagined reward, subgoal", "reward per step"),
+    ("behaviour/reward/novelty", "imagined reward, novelty", "reward per step"),
+    ("autoencoder/explained_variance", "autoencoder, explained variance", "share"),
+    ("autoencoder/perplexity", "codes in use", "perplexity per factor"),
+)
+ERRORS = {  # field of OpenLoop -> label
+    "repeat": "repeat the last picture",
+    "model": "open loop, one sample",
+    "model_mean": "open loop, mean of the samples",
+    "posterior": "reconstruction (sees the picture)",
+}
+
+
+def training_curves(lines: Lines, episodes: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw all losses, the reward components and the episode returns of a run, one line a level."""
+    rows = -(-(len(PANELS) + 1) // COLUMNS)
+    figure = _figure(4.0 * COLUMNS, 2.6 * rows)
+    axes = iter(figure.subplots(rows, COLUMNS).ravel())
+    for name, title, unit in PANELS:
+        ax = next(axes)
+        for level in range(levels(lines)):
+            metric = series(lines, level, name)
+            marker = "." if len(metric.mean) == 1 else None
+            ax.plot(metric.env_step, metric.mean, color=_color(level), marker=marker, label=f"level {level}")
+        _label(ax, title, "environment steps", unit)
+    _returns(next(axes), episodes)
+    figure.axes[0].legend(fontsize=8)
+    _drop(figure, axes)
+    _save(figure, path)
+
+
+def open_loop_errors(result: OpenLoop, path: Path, *, samples: int) -> None:
+    """Draw the mean error against the number of steps, for all starts and for the moving half."""
+    figure = _figure(11.0, 4.0)
+    sets = {"all starts": np.arange(len(result.motion)), "half with most motion": result.moving}
+    steps = np.arange(1, len(result.model) + 1)
+    for ax, (title, chosen) in zip(figure.subplots(1, 2), sets.items(), strict=True):
+        for i, (name, label) in enumerate(ERRORS.items()):
+            label = label.replace("the samples", f"{samples} samples")
+            ax.plot(steps, getattr(result, name)[:, chosen].mean(axis=1), color=_color(i), label=label)
+        _label(
+            ax,
+            f"{title} (n = {len(chosen)})",
+            "steps after the start",
+            "mean squared error, pixels in [0, 1]",
+        )
+        ax.set_ylim(bottom=0)
+    figure.axes[0].legend(fontsize=8)
+    _save(figure, path)
+
+
+def open_loop_pictures(prediction: Prediction, steps: Sequence[int], path: Path) -> None:
+    """Draw truth, one sample of the prediction and its absolute error for a few starts and steps."""
+    count = prediction.truth.shape[1]
+    figure = _figure(1.35 * (len(steps) + 1) + 0.6, 1.45 * 3 * count)
+    grid = figure.subplots(3 * count, len(steps) + 1, squeeze=False)
+    for ax in grid.ravel():
+        ax.set_xticks([])
+        ax.set_yticks([])
+    for start in range(count):
+        rows = grid[3 * start : 3 * start + 3]
+        rows[0, 0].imshow(prediction.last[start])
+        rows[0, 0].set_title("start", fontsize=8)
+        rows[1, 0].axis("off")
+        rows[2, 0].axis("off")
+        for column, step in enumerate(steps, start=1):
+            truth, imagined = prediction.truth[step - 1, start], prediction.imagined[step - 1, 0, start]
+            error = np.abs(truth.astype(np.int16) - imagined.astype(np.int16)).astype(np.uint8)
+            for ax, picture in zip(rows[:, column], (truth, imagined, error), strict=True):
+                ax.imshow(picture)
+            rows[0, column].set_title(f"{step} step{'s' if step > 1 else ''}", fontsize=8)
+        for ax, name in zip(rows[:, 1], ("truth", "prediction", "|error|"), strict=True):
+            ax.set_ylabel(name, fontsize=8)
+    _save(figure, path)
+
+
+def _returns(ax: Any, episodes: Sequence[Mapping[str, Any]]) -> None:
+    steps = [episode["env_step"] for episode in episodes]
+    ax.plot(steps, [episode["return"] for episode in episodes], "o", markersize=3, color=_color(6))
+    _label(ax, f"episode returns (n = {len(episodes)})", "environment steps", "return")
+
+
+def _figure(width: float, height: float) -> Any:
+    try:
+        module = importlib.import_module("matplotlib.figure")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "figures need matplotlib; install it with: pip install 'hieros-eqx[report]'", name="matplotlib"
+        ) from error
+    return module.Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def _label(ax: Any, title: str, x: str, y: str) -> None:
+    ax.set_title(title, fontsize=10)
+    ax.set_xlabel(x, fontsize=8)
+    ax.set_ylabel(y, fontsize=8)
+    ax.tick_params(labelsize=8)
+    ax.grid(alpha=0.3)
+
+
+def _color(number: int) -> str:
+    return COLORS[number % len(COLORS)]
+
+
+def _drop(figure: Any, axes: Iterator[Any]) -> None:
+    for ax in axes:
+        figure.delaxes(ax)
+
+
+def _save(figure: Any, path: Path) -> None:
+    """Write a PNG of at most 256 colours: a third of the size."""
+    image = importlib.import_module("PIL.Image")  # Matplotlib needs it, too
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    small = image.open(buffer).convert("RGB").quantize(256, dither=image.Dither.NONE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    small.save(path, optimize=True)

@@ -1,0 +1,54 @@
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from hieros_eqx.report import figures
+from hieros_eqx.report.open_loop import open_loop, predict
+from tests.report.toy_world_model import ToyWorldModel, play
+
+LARGEST = 300_000
+STARTS = np.array([[0, 3], [1, 8], [0, 9]])
+
+
+def check(path):
+    """A PNG that is neither empty nor large."""
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert 2_000 < path.stat().st_size < LARGEST
+
+
+def test_training_curves(tmp_path, rng):
+    lines = []
+    for step in range(40):
+        counts = {f"level{i}/train_step": 16 * step // 4**i for i in range(3)}
+        names = [f"level{i}/{name}" for i in range(3) for name, _, _ in figures.PANELS]
+        lines.append({"env_step": 64 * step, **counts, **{name: float(rng.random()) for name in names}})
+    episodes = [{"env_step": 100 * i, "return": float(i)} for i in range(5)]
+    figures.training_curves(lines, episodes, tmp_path / "new" / "curves.png")
+    check(tmp_path / "new" / "curves.png")
+
+
+def test_training_curves_of_an_untrained_run(tmp_path):
+    lines = [{"env_step": 5, "level0/train_step": 0}]
+    figures.training_curves(lines, [], tmp_path / "curves.png")
+    check(tmp_path / "curves.png")
+
+
+def test_open_loop_errors(tmp_path):
+    result = open_loop(ToyWorldModel(), play([20, 30]), STARTS, 6, jax.random.key(0), samples=2)
+    figures.open_loop_errors(result, tmp_path / "errors.png", samples=2)
+    check(tmp_path / "errors.png")
+
+
+def test_open_loop_pictures(tmp_path):
+    predicted = next(predict(ToyWorldModel(), play([20, 30]), STARTS, 6, jax.random.key(0), samples=1))
+    figures.open_loop_pictures(predicted, (1, 3, 6), tmp_path / "pictures.png")
+    check(tmp_path / "pictures.png")
+
+
+def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'hieros-eqx\[report\]'"):
+        figures.training_curves([{"env_step": 5, "level0/train_step": 0}], [], tmp_path / "curves.png")
+    assert not list(tmp_path.iterdir())
