@@ -22,8 +22,9 @@ def enable_compilation_cache() -> Path | None:
     given = os.environ.get(VARIABLE)
     if given is not None and given.lower() in ("off", "0", "false", ""):
         return None
-    if jax.config.jax_compilation_cache_dir:
-        return Path(jax.config.jax_compilation_cache_dir)
+    held = getattr(jax.config, "jax_compilation_cache_dir")  # noqa: B009  (unknown to type checkers)
+    if held:
+        return Path(held)
     folder = Path(given).expanduser() if given else _user_cache() / "hieros_eqx" / "jax" / _processor()
     try:
         folder.mkdir(parents=True, exist_ok=True)

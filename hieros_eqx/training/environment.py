@@ -13,13 +13,18 @@ EnvLike = VectorEnv | Callable[..., Any] | str | None
 """None (as configured), an id, a factory, a `VectorEnv`, or a `gymnasium.Env`."""
 
 
+def is_made(env: EnvLike) -> bool:
+    """Whether `env` is an environment, the caller's to close, and no name or factory (such as a class)."""
+    return hasattr(env, "step") and not isinstance(env, type)
+
+
 def open_env(config: HierosConfig, env: Any, *, num_envs: int, seed: int, training: bool) -> VectorEnv:
     """Return `num_envs` environments as one checked `VectorEnv`.
 
     `env` is None (what `config.env` names), an id or `module:factory`, a factory, a `VectorEnv`, or, for one
     environment, a `gymnasium.Env`. Raises `EnvError` if it cannot be made, `ConfigError` if nothing is named.
     """
-    if hasattr(env, "step"):
+    if is_made(env):
         seeds = env_seeds(seed, num_envs, training=training)
         return make_from_factory(lambda: env, seeds=seeds, keys=config.env.keys)
     spec = config.env

@@ -17,7 +17,7 @@ from hieros_eqx.errors import EnvError
 from hieros_eqx.training import episodes as tracking
 from hieros_eqx.training import metrics
 from hieros_eqx.training.checkpoint import Agent
-from hieros_eqx.training.environment import EnvLike, open_env
+from hieros_eqx.training.environment import EnvLike, is_made, open_env
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def evaluate(
         step = partial(_step if backend == "numpy" else _step_jax, greedy=greedy)
         return _play(params, envs, quota, step, random.key(seed, backend))
     finally:
-        if not hasattr(env, "step"):
+        if not is_made(env):
             envs.close()
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from hieros_eqx.envs import VectorEnv
 from hieros_eqx.training import checkpoint, episodes, log, metrics, provenance, schedule
 from hieros_eqx.training.checkpoint import Agent
 from hieros_eqx.training.compilation import enable_compilation_cache
-from hieros_eqx.training.environment import EnvLike, open_env, resumed_seed
+from hieros_eqx.training.environment import EnvLike, is_made, open_env, resumed_seed
 from hieros_eqx.training.interrupt import stop_requests
 from hieros_eqx.training.progress import Progress, make_progress
 from hieros_eqx.training.run_dir import RunDir, check, open_run
@@ -76,12 +77,14 @@ def train(
     with ExitStack() as stack:
         seed = resumed_seed(config.training.seed, _steps_taken(path))
         envs = open_env(config, env, num_envs=config.env.num_envs, seed=seed, training=True)
-        if not hasattr(env, "step"):
+        if not is_made(env):
             stack.callback(envs.close)
         run = stack.enter_context(open_run(path, config, envs.spaces)) if path is not None else None
         state, counters = _start(config, envs, run, command)
         display = make_progress(config.training.env_steps, counters.env_step, shown=progress)
         stack.callback(display.close)
+        if run is not None:
+            display.say(f"run directory: {run.path}")
         stop = stack.enter_context(stop_requests())
         return _loop(config, state, counters, envs, run, callbacks, display, stop)
 
@@ -97,7 +100,8 @@ def _start(
     """Return the state and counters to begin with: those of the newest checkpoint, or new ones."""
     found = checkpoint.restore(run.checkpoints, config, envs.spaces) if run is not None else None
     if found is None:
-        state = agent.init(config, envs.spaces, jax.random.key(config.training.seed))
+        init = jax.jit(partial(agent.init, config, envs.spaces))  # one program, which the cache can hold
+        state = init(jax.random.key(config.training.seed))
         counters = Counters()
     else:
         state, counters = checkpoint.fresh_episodes(found[0]), Counters(**found[1])
@@ -124,7 +128,9 @@ def _loop(
     open_episodes = episodes.open_episodes(envs.num_envs)
     started, logged = time.monotonic() - counters.seconds, (time.monotonic(), counters.env_step)
     compiled, interrupted, saved = 0, False, counters.env_step
-    timestep = envs.reset() if counters.env_step < training.env_steps else None
+    if counters.env_step >= training.env_steps:
+        return TrainResult(state, counters.env_step, False, ())
+    timestep = envs.reset()
     while counters.env_step < training.env_steps and not interrupted:
         # Dispatch: nothing here waits for the device.
         before, env_step = counters.env_step, counters.env_step + envs.num_envs

@@ -111,10 +111,10 @@ def make_progress(total: int, start: int, *, shown: bool, stream: TextIO | None 
     """Return a bar where `stream` (default: standard error) is a terminal and tqdm is there, else lines."""
     if not shown:
         return Silent()
-    stream = stream if stream is not None else sys.stderr
-    if stream.isatty() and importlib.util.find_spec("tqdm") is not None:
-        return Bar(total, start, stream)
-    return Lines(total, start, stream)
+    output: TextIO = sys.stderr if stream is None else stream
+    if output.isatty() and importlib.util.find_spec("tqdm") is not None:
+        return Bar(total, start, output)
+    return Lines(total, start, output)
 
 
 def _short(value: Any) -> str:

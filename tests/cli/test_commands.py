@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,9 +115,12 @@ def test_doctor_tells_what_is_missing(run, monkeypatch):
 def trained(monkeypatch):
     """Training replaced by a note of what it was asked for."""
     calls = []
-    monkeypatch.setattr(
-        hieros_eqx, "train", lambda config, **options: calls.append((config, options)), raising=False
-    )
+
+    def train(config, **options):
+        calls.append((config, options))
+        return SimpleNamespace(interrupted=False)
+
+    monkeypatch.setattr(hieros_eqx, "train", train, raising=False)
     return calls
 
 
@@ -129,6 +133,7 @@ def test_train_hands_over_the_configuration_and_a_new_directory(run, trained):
     assert directory.parent == Path("runs")
     assert directory.name.startswith("Pong-debug-seed3-")
     assert str(directory) in result.err
+    assert options["command"].startswith("hieros-eqx ")
 
 
 def test_train_in_a_run_directory_alone_continues_with_its_configuration(run, trained, tmp_path):
