@@ -42,14 +42,14 @@ def index(
     the buffer's capacity) F counts in that many entries: $n F$ becomes $\min(\mathrm{scale}\, F, n - 1)$.
     """
     xp = namespace(u, size, scale)
-    size = xp.asarray(size, dtype=np.int32)
+    held = xp.asarray(size, dtype=np.int32)
     if scale is None:
-        position = size.astype(u.dtype) * _warp(u, temperature)
+        position = held.astype(u.dtype) * _warp(u, temperature)
     else:
-        newest = (size - 1).astype(u.dtype)
+        newest = (held - 1).astype(u.dtype)
         balanced = xp.minimum(xp.asarray(scale, dtype=u.dtype) * cdf(u), newest)
-        position = temperature * balanced + (1.0 - temperature) * u * size.astype(u.dtype)
-    return xp.maximum(xp.minimum(xp.floor(position).astype(np.int32), size - 1), 0)
+        position = temperature * balanced + (1.0 - temperature) * u * held.astype(u.dtype)
+    return xp.maximum(xp.minimum(xp.floor(position).astype(np.int32), held - 1), 0)
 
 
 def probability(size: int, temperature: float) -> Float[np.ndarray, " size"]:

@@ -53,12 +53,15 @@ def two_hot(x: Float[Array, "*batch"], bins: Float[Array, " bins"]) -> Float[Arr
 def from_two_hot(probs: Float[Array, "*batch bins"], bins: Float[Array, " bins"]) -> Float[Array, "*batch"]:
     r"""The mean $\sum_i p_i b_i$.
 
-    Bins far from zero reach 5e8, so plain summation in float32 drowns small means. As in DreamerV3's code the
-    products are added in pairs from both ends (first + last, ...), where symmetric parts cancel exactly.
+    Bins far from zero reach 5e8, so plain summation in float32 drowns small means. The bins are taken in pairs
+    from both ends, $p b + p' b' = (p' - p) b' + p (b + b')$: where bins and probabilities are symmetric both
+    terms are exactly zero, also where a compiler fuses multiplication and addition.
     """
     xp = namespace(probs, bins)
-    products = probs * trailing(xp.asarray(bins, dtype=probs.dtype), probs)
-    count = products.shape[-1]
-    half = count // 2
-    pairs = xp.flip(products[..., :half], axis=-1) + products[..., count - half :]
-    return xp.sum(pairs, axis=-1) + xp.sum(products[..., half : count - half], axis=-1)
+    values = xp.asarray(bins, dtype=probs.dtype)
+    half = bins.shape[-1] // 2
+    low, high = xp.flip(values[:half]), values[-half:]
+    p_low, p_high = xp.flip(probs[..., :half], axis=-1), probs[..., -half:]
+    pairs = (p_high - p_low) * trailing(high, p_high) + p_low * trailing(low + high, p_low)
+    middle = probs[..., half:-half] * trailing(values[half:-half], probs)
+    return xp.sum(pairs, axis=-1) + xp.sum(middle, axis=-1)

@@ -14,8 +14,9 @@ DIRECTIONS = {
 directions = pytest.mark.parametrize("direction", DIRECTIONS)
 
 
-def example(rng, stride=2):
-    return rng.normal(size=(2, 3, 4 * stride, 6 * stride, 5)), rng.normal(size=(2 * stride, 2 * stride, 5, 7))
+def example(rng, stride=2, channels=5):
+    x = rng.normal(size=(2, 3, 4 * stride, 6 * stride, channels))
+    return x, rng.normal(size=(2 * stride, 2 * stride, channels, 7))
 
 
 @pytest.mark.x64
@@ -38,9 +39,9 @@ def test_the_forms_of_all_platforms_agree(rng, stride):
     x, small = x[0], jnp.asarray(rng.normal(size=(3, 4, 6, 7)))
     c = convolution_jax
     pairs = [
-        (c._conv_cells(x, kernel, stride), c._conv_library(x, kernel, stride)),
-        (c._transpose_cells(x, kernel, stride), c._transpose_library(x, kernel, stride)),
-        (c._kernel_gradient_cells(x, small, stride), c._kernel_gradient_library(x, small, stride)),
+        (c.conv_cells(x, kernel, stride), c.conv_library(x, kernel, stride)),
+        (c.transpose_cells(x, kernel, stride), c.transpose_library(x, kernel, stride)),
+        (c.kernel_gradient_cells(x, small, stride), c.kernel_gradient_library(x, small, stride)),
     ]
     for cells, library in pairs:
         np.testing.assert_allclose(cells, library, rtol=1e-10, atol=1e-10)
@@ -48,10 +49,11 @@ def test_the_forms_of_all_platforms_agree(rng, stride):
 
 @pytest.mark.x64
 @directions
-def test_gradient_rules_by_differences(rng, direction):
+@pytest.mark.parametrize("channels", [5, 9])  # few and many, where the form on CPU differs
+def test_gradient_rules_by_differences(rng, direction, channels):
     """Both functions are linear in either argument, so a difference is the slope, whatever its step."""
     function, _ = DIRECTIONS[direction]
-    x, kernel = map(jnp.asarray, example(rng))
+    x, kernel = map(jnp.asarray, example(rng, channels=channels))
     weight = jnp.asarray(rng.normal(size=function(x, kernel, stride=2).shape))
 
     @jax.jit
@@ -76,16 +78,32 @@ def test_the_two_directions_are_adjoint(xp, rng):
 
 
 @directions
-def test_float32_and_levels_under_vmap(rng, direction):
-    """Sums of 80 products in float32."""
+@pytest.mark.parametrize("channels", [5, 9])
+def test_float32_and_seeds_under_vmap(rng, direction, channels):
+    """Sums of 16 products per channel in float32."""
     function, definition = DIRECTIONS[direction]
-    x, kernel = example(rng)
+    x, kernel = example(rng, channels=channels)
     kernels = np.stack([kernel, 2 * kernel[::-1]])
     got = jax.jit(jax.vmap(lambda x, k: function(x, k, stride=2)))(jnp.float32(x), jnp.float32(kernels))
     assert got.dtype == jnp.float32
-    for level in range(2):
-        want = definition(x[level, 1], kernels[level], 2)
-        np.testing.assert_allclose(got[level, 1], want, rtol=1e-4, atol=1e-4)
+    for seed in range(2):
+        want = definition(x[seed, 1], kernels[seed], 2)
+        np.testing.assert_allclose(got[seed, 1], want, rtol=1e-4, atol=1e-4)
+    shared = jax.vmap(lambda x: function(x, jnp.float32(kernel), stride=2))(jnp.float32(x))
+    np.testing.assert_allclose(shared[1, 1], definition(x[1, 1], kernel, 2), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.x64
+@directions
+def test_gradients_of_seeds_under_vmap(rng, direction):
+    function, _ = DIRECTIONS[direction]
+    x, kernel = example(rng, channels=9)
+    x, kernels = jnp.asarray(x), jnp.asarray(np.stack([kernel, 2 * kernel[::-1]]))
+    gradient = jax.grad(lambda x, k: jnp.sum(jnp.sin(function(x, k, stride=2))), argnums=(0, 1))
+    many = jax.jit(jax.vmap(gradient))(x, kernels)
+    for seed in range(2):
+        for got, want in zip(many, gradient(x[seed], kernels[seed]), strict=True):
+            np.testing.assert_allclose(got[seed], want, rtol=1e-10, atol=1e-12)
 
 
 @directions
