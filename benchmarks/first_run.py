@@ -34,7 +34,7 @@ from hieros_eqx.training.log import append, read
 from hieros_eqx.training.run_dir import RunDir, read_config
 
 RESULTS = Path(__file__).parent / "results"
-SHOWN_STARTS, SHOWN_STEPS = 3, (1, 2, 3, 5, 8, 10, 15)
+SHOWN_MOTION, SHOWN_STEPS = (0.95, 0.75, 0.5), (1, 3, 5, 10, 15)
 ENVS = 8  # that record episodes side by side
 OPEN_LOOP_SEED, EVALUATION_SEED = 1, 0  # of environments that are not those of training
 
@@ -68,8 +68,8 @@ def main() -> None:
         "evaluation": scores,
     }
     record["criteria"] = criteria(record)
-    RESULTS.mkdir(exist_ok=True)
-    append(RESULTS / "first_run.jsonl", record)
+    options.results.mkdir(parents=True, exist_ok=True)
+    append(options.results / "first_run.jsonl", record)
     draw(config, options, lines, read(run.episodes), *predictions)
     print(json.dumps(record, indent=2))
 
@@ -80,6 +80,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--preset", default="laptop", choices=sorted(hieros_eqx.PRESETS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/first_run"), help="run directory")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where record and figures go")
     parser.add_argument("--env-steps", type=int, help="default: those of the preset")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="one field")
     parser.add_argument("--skip-train", action="store_true", help="measure what is there")
@@ -194,7 +195,7 @@ def shown_pictures(
 ) -> open_loop.Prediction:
     """Return predictions from starts of three amounts of motion: the 95th, 75th and 50th percentile."""
     order = np.argsort(errors.motion)
-    shown = order[[int(share * (len(order) - 1)) for share in (0.95, 0.75, 0.5)[:SHOWN_STARTS]]]
+    shown = order[[int(share * (len(order) - 1)) for share in SHOWN_MOTION]]
     return next(
         open_loop.predict(
             world_model, episodes, starts[shown], options.horizon, key, samples=1, batch=len(shown)
@@ -251,11 +252,11 @@ def draw(
     errors: open_loop.OpenLoop,
     pictures: open_loop.Prediction,
 ) -> None:
-    stem = f"first_run_{config.env.game}"
-    figures.training_curves(lines, episodes, RESULTS / f"{stem}_curves.png")
-    figures.open_loop_errors(errors, RESULTS / f"{stem}_errors.png", samples=options.samples)
+    stem = str(options.results / f"first_run_{config.env.game}")
+    figures.training_curves(lines, episodes, Path(f"{stem}_curves.png"))
+    figures.open_loop_errors(errors, Path(f"{stem}_errors.png"), samples=options.samples)
     steps = [step for step in SHOWN_STEPS if step <= options.horizon]
-    figures.open_loop_pictures(pictures, steps, RESULTS / f"{stem}_open_loop.png")
+    figures.open_loop_pictures(pictures, steps, Path(f"{stem}_open_loop.png"))
 
 
 if __name__ == "__main__":

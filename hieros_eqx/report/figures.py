@@ -32,6 +32,7 @@ PANELS = (  # metric, title, unit
     ("autoencoder/explained_variance", "autoencoder, explained variance", "share"),
     ("autoencoder/perplexity", "codes in use", "perplexity per factor"),
 )
+LOGARITHMIC = ("world_model/reconstruction",)
 ERRORS = {  # field of OpenLoop -> label
     "repeat": "repeat the last picture",
     "model": "open loop, one sample",
@@ -51,6 +52,8 @@ def training_curves(lines: Lines, episodes: Sequence[Mapping[str, Any]], path: P
             metric = series(lines, level, name)
             marker = "." if len(metric.mean) == 1 else None
             ax.plot(metric.env_step, metric.mean, color=_color(level), marker=marker, label=f"level {level}")
+        if name in LOGARITHMIC:  # levels differ a hundredfold
+            ax.set_yscale("log")
         _label(ax, title, "environment steps", unit)
     _returns(next(axes), episodes)
     figure.axes[0].legend(fontsize=8)
