@@ -1,5 +1,7 @@
 """Dense building blocks: linear layer, layer normalisation, hidden layers, multi-layer perceptron."""
 
+import math
+
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
@@ -17,7 +19,9 @@ def truncated_normal(
 ) -> Float[Array, "..."]:
     """Return float32 weights, cut at two sigma, of std deviation `scale / sqrt((fan_in + fan_out) / 2)`."""
     std = scale * (2 / (fan_in + fan_out)) ** 0.5 / TRUNCATED_STD
-    return std * jr.truncated_normal(key, -2, 2, shape, jnp.float32)
+    size = math.prod(shape)
+    padded = 1 << (size - 1).bit_length()  # few distinct sizes: JAX compiles one sampler for each
+    return std * jr.truncated_normal(key, -2, 2, (padded,), jnp.float32)[:size].reshape(shape)
 
 
 class Linear(eqx.Module):

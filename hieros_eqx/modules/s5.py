@@ -1,7 +1,7 @@
 r"""S5: the diagonal state-space model inside an S5 layer (arXiv 2208.04933)."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ def to_real(x: Complex[Array, "*batch state"]) -> Float[Array, "*batch two_state
 
 
 def _pair(x: Complex[np.ndarray, "*shape"]) -> Float[Array, "*shape 2"]:
-    return jnp.stack([x.real, x.imag], axis=-1).astype(jnp.float32)
+    return jnp.stack([np.real(x), np.imag(x)], axis=-1).astype(jnp.float32)
 
 
 class S5SSM(eqx.Module):
@@ -53,7 +53,7 @@ class S5SSM(eqx.Module):
     c: Float[Array, "feature state 2"]
     d: Float[Array, " feature"]
     log_step: Float[Array, " state"]
-    discretization: str = eqx.field(static=True)
+    discretization: Literal["zoh", "bilinear"] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class S5SSM(eqx.Module):
         init_blocks: int = 1,
         step_min: float = 0.001,
         step_max: float = 0.1,
-        discretization: str = "zoh",
+        discretization: Literal["zoh", "bilinear"] = "zoh",
         key: PRNGKeyArray,
     ):
         b_key, c_key, d_key, step_key = jr.split(key, 4)

@@ -87,7 +87,7 @@ class S5Block(eqx.Module):
             before = state[..., i * size : (i + 1) * size]
             x, after = layer(discrete[i], x, reset, before, state_reset[i], sequence=sequence)
             states.append(after)
-        if self.ff is not None:
+        if self.ff is not None and self.ff_norm is not None:
             x = x + self.ff(self.ff_norm(x))
         return x, namespace(x).concatenate(states, axis=-1)
 

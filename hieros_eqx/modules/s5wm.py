@@ -136,6 +136,7 @@ class S5WM(AbstractWorldModel):
     def _deter(self, m, state):
         if not self.config.state_as_deter:
             return transforms.symlog(m if self.deter is None else self.deter(m))
+        assert self.deter is not None
         pairs = state.reshape(*state.shape[:-1], self.config.s5.num_layers, 2, self.config.s5.state)
         real = pairs[..., 0, :]
         return transforms.symlog(self.deter(real.reshape(*real.shape[:-2], self.config.state_size // 2)))

@@ -230,7 +230,7 @@ def test_construction_under_vmap_and_plain_jit():
 def test_fresh_module_acts_in_numpy_and_jit(rng):
     """A fresh module is finite, its reward exactly 0, and its float32 jit is its NumPy float64."""
     config = tiny(num_blocks=1, double=False, head_layers=1, mlp_layers=1)
-    model = jax.jit(partial(S5WM, config, VECTOR, A))(key=jax.random.key(3))
+    model = S5WM(config, VECTOR, A, key=jax.random.key(3))
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(model))
     arguments = sequence(rng, config=config)
     want = observe(to_numpy(model, np.float64), *arguments)
