@@ -17,6 +17,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from hieros_eqx.agent import init, init_carry
@@ -124,25 +125,31 @@ def _abstract_state(config: HierosConfig, spaces: Spaces) -> HierosState:
     return jax.eval_shape(partial(init, config, spaces), jax.random.key(0))
 
 
-def _restore_item(folder: Path, env_step: int, item: str, abstract: HierosState) -> dict[str, jax.Array]:
+def _restore_item(folder: Path, env_step: int, item: str, abstract: Any) -> dict[str, jax.Array]:
     wanted = {
         name: leaf for name, leaf in flatten(abstract).items() if name.startswith(PREFIX) == (item == AGENT)
     }
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    targets = {}
-    for name, leaf in wanted.items():
-        data = jax.eval_shape(_unwrap_key, leaf)
-        targets[name] = jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=device)
+    data = {name: jax.eval_shape(_unwrap_key, leaf) for name, leaf in wanted.items()}
+    # By way of NumPy: arrays that Orbax places are bound to their device, and all would compile anew.
+    targets = {name: np.empty(leaf.shape, leaf.dtype) for name, leaf in data.items()}
     try:
         with ocp.CheckpointManager(folder.resolve()) as manager:
             arguments = ocp.args.Composite(**{item: ocp.args.StandardRestore(targets)})
             flat = manager.restore(env_step, args=arguments)[item]
     except (ValueError, KeyError, TypeError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(
-            f"{folder / str(env_step)}: does not fit its configuration, or is damaged ({reason})."
-        ) from error
-    return {name: _wrap_key(flat[name], leaf) for name, leaf in wanted.items()}
+        raise _misfit(folder, env_step, reason) from error
+    for name, leaf in data.items():
+        if (flat[name].shape, flat[name].dtype) != (leaf.shape, leaf.dtype):
+            got = f"{flat[name].dtype}{list(flat[name].shape)}"
+            raise _misfit(folder, env_step, f"{name}: wanted {leaf.dtype}{list(leaf.shape)}, got {got}")
+    return {name: _wrap_key(jax.device_put(flat.pop(name)), leaf) for name, leaf in wanted.items()}
+
+
+def _misfit(folder: Path, env_step: int, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{folder / str(env_step)}: does not fit its configuration, or is damaged ({reason})."
+    )
 
 
 def _restore_host(folder: Path, env_step: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The environments of a run or an evaluation: those of the configuration, or the caller's own."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,8 @@ from hieros_eqx.config import HierosConfig
 from hieros_eqx.envs import VectorEnv, env_seeds, make_env, make_from_factory
 from hieros_eqx.errors import ConfigError
 
-EnvLike = VectorEnv | Callable[..., Any] | str | None
-"""None (as configured), an id, a factory, a `VectorEnv`, or a `gymnasium.Env`."""
+EnvLike = Any
+"""None (as configured), an id, a factory, a `VectorEnv`, or a `gymnasium.Env`, which may not be installed."""
 
 
 def is_made(env: EnvLike) -> bool:

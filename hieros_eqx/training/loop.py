@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,8 +99,7 @@ def _start(
     """Return the state and counters to begin with: those of the newest checkpoint, or new ones."""
     found = checkpoint.restore(run.checkpoints, config, envs.spaces) if run is not None else None
     if found is None:
-        init = jax.jit(partial(agent.init, config, envs.spaces))  # one program, which the cache can hold
-        state = init(jax.random.key(config.training.seed))
+        state = agent.init(config, envs.spaces, jax.random.key(config.training.seed))
         counters = Counters()
     else:
         state, counters = checkpoint.fresh_episodes(found[0]), Counters(**found[1])

@@ -1,0 +1,63 @@
+"""One tiny two-level run, compiled once and shared by all tests that need a trained agent."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import pytest
+
+
+@pytest.fixture(scope="package", autouse=True)
+def quick_compilation() -> Iterator[None]:
+    """Compile for the compiler's speed, and leave the user's cache alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HIEROS_EQX_COMPILATION_CACHE", "off")
+        before = jax.config.read("jax_disable_most_optimizations")
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
+        jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(scope="package")
+def config():
+    """Two levels, two environments, updates of both depths; log lines and checkpoints within 80 steps."""
+    from hieros_eqx.config import make_preset
+
+    base = make_preset("debug")
+    return replace(
+        base,
+        levels=2,
+        macro_length=2,
+        env=replace(base.env, num_envs=2, id="hieros_eqx.envs.probe:memory"),
+        training=replace(
+            base.training,
+            env_steps=80,
+            batch=2,
+            sequence=4,
+            train_every=4,
+            log_every=20,
+            checkpoint_every=24,
+            keep_checkpoints=2,
+        ),
+    )
+
+
+@pytest.fixture(scope="package")
+def finished(config, tmp_path_factory):
+    """Return (result, run directory, callback records, number of fetches) of a whole run."""
+    from hieros_eqx.training import metrics, train
+
+    path: Path = tmp_path_factory.mktemp("runs") / "finished"
+    records, fetches = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        fetch = metrics.fetch
+        patch.setattr(metrics, "fetch", lambda tree: fetches.append(1) or fetch(tree))
+        result = train(
+            config,
+            run_dir=path,
+            callbacks=[lambda state, record: records.append((int(state.env_step), record))],
+            progress=False,
+            command="pytest",
+        )
+    return result, path, records, len(fetches)
