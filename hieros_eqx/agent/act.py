@@ -81,6 +81,7 @@ def _observe_up(
             window, observation = None, timestep.observation
         else:
             due = is_due(clock, config.period(level)) | timestep.is_last
+            assert old.window is not None
             window = observation = _advance_window(
                 old.window, levels[-1].latent, masks[-1], timestep.is_first
             )

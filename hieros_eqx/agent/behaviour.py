@@ -92,7 +92,7 @@ def critic_loss(
 
 
 def update_return_range(
-    learner: LevelLearner, returns: Float[Array, "kind horizon start"], config: BehaviourConfig
+    learner: LevelLearner, returns: Float[Array, "kind steps start"], config: BehaviourConfig
 ) -> tuple[Float[Array, " kind"], Float[Array, " kind"]]:
     """Return the new EMA of the 5th-95th percentile range per kind, and its bias-corrected value S_j."""
     spread = jax.vmap(percentile_range)(returns)
@@ -103,7 +103,7 @@ def update_return_range(
 
 def join_advantages(
     targets: Targets, scale: Float[Array, " kind"], weights: Float[Array, " kind"], config: BehaviourConfig
-) -> tuple[Float[Array, "horizon start"], Float[Array, " kind"]]:
+) -> tuple[Float[Array, "steps start"], Float[Array, " kind"]]:
     """Return `sum_j w_j A_j / sum_j w_j` with `A_j = (R_j - v_j) / max(1, S_j)`, and the mean `|w_j A_j|`."""
     advantage = targets.returns - targets.value
     if config.normalize_returns:
@@ -116,7 +116,7 @@ def join_advantages(
 def actor_loss(
     actor: AbstractActor,
     rollout: Rollout,
-    advantage: Float[Array, "horizon start"],
+    advantage: Float[Array, "steps start"],
     weight: Float[Array, "horizon start"],
     entropy_scale: float,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:

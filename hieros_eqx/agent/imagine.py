@@ -33,7 +33,9 @@ def imagine(
     def body(latent: Latent, step_key: Any) -> tuple[Latent, Any]:
         act_key, dream_key = random.split(step_key, 2)
         seen = read(level, latent, subgoal)
-        action = actor.sample(actor(seen.policy_input), actor.draw_noise(act_key, batch_shape))
+        action = actor.sample(
+            actor(seen.policy_input), actor.draw_noise(act_key, batch_shape, start.deter.dtype)
+        )
         gumbel = random.gumbel(dream_key, latent.stoch.shape, latent.stoch.dtype)
         following = world_model.imagine_step(prepared, latent, action, gumbel)
         return following, (latent.deter, seen, action)

@@ -1,6 +1,7 @@
 """Building a fresh agent."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -30,16 +31,22 @@ def init(config: HierosConfig, spaces: Spaces, key: Any) -> HierosState:
     `key` is a typed JAX key (`jax.random.key`); it is consumed.
     """
     key, params_key = jax.random.split(key)
-    params = init_params(config, spaces, params_key)
+    params, learner = _init_learned(config, spaces, params_key)
     return HierosState(
         params=params,
-        learner=init_learner(params),
+        learner=learner,
         carry=init_carry(params, config.env.num_envs),
         replay=init_replay(config, spaces),
         key=key,
         env_step=jnp.zeros((), jnp.int32),
         train_step=jnp.zeros((config.levels,), jnp.int32),
     )
+
+
+@partial(jax.jit, static_argnums=(0, 1))  # one program compiles much faster than hundreds of small ones
+def _init_learned(config, spaces, key):
+    params = init_params(config, spaces, key)
+    return params, init_learner(params)
 
 
 def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
@@ -97,7 +104,7 @@ def init_learner(params: AgentParams) -> Learner:
     return Learner(worker=worker, upper=upper)
 
 
-def _init_level_learner(level: LevelParams, config: HierosConfig) -> LevelLearner:
+def _init_level_learner(level: Any, config: HierosConfig) -> LevelLearner:
     actor_critic = actor_critic_optimizer(config.optimizer)
     kinds = len(REWARD_KINDS)
     beta = 0.0 if config.subgoal.code == "sample" else config.subgoal.beta

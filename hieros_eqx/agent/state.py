@@ -40,11 +40,11 @@ class LevelLearner(eqx.Module):
     actor_optimizer: Any
     critic_optimizer: Any
     autoencoder_optimizer: Any
-    return_range: Float[Array, " kind"]  # EMA of the 5th-95th percentile range, before bias correction
-    autoencoder_beta: Float[Array, ""]
-    updates: Int[Array, ""]
-    reward_weights: Float[Array, " kind"]
-    discount: Float[Array, ""]
+    return_range: Float[Array, "*level kind"]  # EMA of the 5th-95th percentile range, before bias correction
+    autoencoder_beta: Float[Array, "*level"]
+    updates: Int[Array, "*level"]
+    reward_weights: Float[Array, "*level kind"]
+    discount: Float[Array, "*level"]
 
 
 class Learner(eqx.Module):

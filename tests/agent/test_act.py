@@ -1,0 +1,178 @@
+"""Acting against the definition: clocks, macro-steps, held subgoals, windows, and what replay keeps."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hieros_eqx.agent import init_carry, init_params, policy
+from hieros_eqx.agent.features import read
+from hieros_eqx.replay import init_replay, record
+from hieros_eqx.replay.buffer import from_bits
+from tests.agent.conftest import NUM_ENVS, SPACES, make_probe, on_host, tiny
+from tests.oracles.hierarchy import entries
+
+STEPS = 120
+
+
+@pytest.fixture(scope="module", params=[4, 1], ids=["four levels", "one level"])
+def played(request):
+    """Return config and everything that was seen in `STEPS` steps of three environments."""
+    config = tiny(levels=request.param)
+    params = init_params(config, SPACES, jax.random.key(0))
+    carry = init_carry(params, NUM_ENVS)
+    replay = init_replay(config, SPACES)
+    env = make_probe()
+    timestep = env.reset()
+    step = jax.jit(partial(policy, params))
+    append = jax.jit(record)
+    log = []
+    for i in range(STEPS):
+        timestep = timestep._replace(
+            reward=np.float32(np.arange(NUM_ENVS) + 1 + 0.5 * (i % 7)) * ~timestep.is_first
+        )
+        carry, action, transitions, due = step(carry, timestep, jax.random.fold_in(jax.random.key(1), i))
+        replay = append(replay, transitions, due)
+        log.append(on_host((timestep, carry, action, transitions, due)))
+        timestep = env.step(np.asarray(action))
+    return config, log, on_host(replay)
+
+
+def expected(config, log, env):
+    stream = [
+        (float(t.reward[env]), bool(t.is_first[env]), bool(t.is_last[env]), bool(t.is_terminal[env]))
+        for t, *_ in log
+    ]
+    return entries(stream, config.levels, config.macro_length, config.window)
+
+
+def test_entries_are_made_when_the_definition_says(played):
+    config, log, replay = played
+    for env in range(NUM_ENVS):
+        for level, wanted in enumerate(expected(config, log, env)):
+            got = [i for i, (*_, due) in enumerate(log) if due[level][env]]
+            assert got == [e.step for e in wanted]
+            assert replay[level].count[env] == len(wanted)
+
+
+def test_rewards_and_flags_of_entries(played):
+    config, log, _ = played
+    for env in range(NUM_ENVS):
+        for level, wanted in enumerate(expected(config, log, env)):
+            for e in wanted:
+                got = log[e.step][3][level]
+                np.testing.assert_allclose(
+                    got.reward[env], e.reward, rtol=1e-5
+                )  # float32 sums of <= 27 terms
+                flags = (got.is_first[env], got.is_last[env], got.is_terminal[env])
+                assert flags == (e.is_first, e.is_last, e.is_terminal)
+
+
+def test_pointers_name_the_window(played):
+    config, log, replay = played
+    for env in range(NUM_ENVS):
+        for level, wanted in enumerate(expected(config, log, env)):
+            if level:
+                pointers = replay[level].observation[env, : len(wanted)]
+                assert pointers.tolist() == [e.below for e in wanted]
+
+
+def test_windows_hold_the_latents_pointed_at(played):
+    config, log, replay = played
+    for level in range(1, config.levels):
+        for env in range(NUM_ENVS):
+            for e in expected(config, log, env)[level]:
+                window = log[e.step][1].levels[level].window
+                below = replay[level - 1]
+                np.testing.assert_array_equal(window.stoch[env].argmax(-1), below.stoch[env, e.below])
+                stored = from_bits(below.deter[env, e.below])
+                np.testing.assert_allclose(window.deter[env], stored, rtol=2**-8)  # bfloat16
+
+
+def test_actions_are_chosen_at_acting_steps_and_held_between(played):
+    config, log, _ = played
+    for env in range(NUM_ENVS):
+        for level, wanted in enumerate(expected(config, log, env)):
+            acting = {e.step for e in wanted if e.acts}
+            for step in range(1, STEPS):
+                timestep, carry, *_ = log[step]
+                now = carry.levels[level].action[env]
+                before = log[step - 1][1].levels[level].action[env]
+                if step not in acting and not timestep.is_first[env]:
+                    np.testing.assert_array_equal(now, before)
+                factors = 1 if level == 0 else config.subgoal.factors
+                if step in acting:
+                    assert now.sum() == factors  # one choice per factor
+        assert level == config.levels - 1
+
+
+def test_stored_action_is_zero_at_the_end_and_code_is_the_action_above(played):
+    config, log, _ = played
+    for timestep, carry, action, transitions, _ in log:
+        last = timestep.is_last
+        for level, transition in enumerate(transitions):
+            assert not transition.action[last].any()
+            code = transition.code.reshape(NUM_ENVS, -1)
+            if level == config.levels - 1:
+                assert not code.any()
+            else:
+                np.testing.assert_array_equal(code, carry.levels[level + 1].action)
+        np.testing.assert_array_equal(action[~last], transitions[0].action[~last].argmax(-1))
+
+
+def test_some_codes_change_between_macro_steps(played):
+    config, log, _ = played
+    for level in range(1, config.levels):
+        codes = {entry[1].levels[level].action[0].tobytes() for entry in log}
+        assert len(codes) > 3
+
+
+def test_latents_change_only_where_due_and_forget_the_past_episode(played):
+    config, log, _ = played
+    for level in range(config.levels):
+        for step in range(1, STEPS):
+            due = log[step][4][level]
+            now, before = log[step][1].levels[level].latent, log[step - 1][1].levels[level].latent
+            for a, b in zip(now, before, strict=True):
+                np.testing.assert_array_equal(a[~due], b[~due])
+            assert (np.abs(now.deter[due] - before.deter[due]).max(axis=-1, initial=0) > 0).all()
+
+
+def test_an_environment_does_not_feel_the_others():
+    """Row 1 of a batch of three acts as it does when the two beside it see something else."""
+    config = tiny(levels=3)
+    params = init_params(config, SPACES, jax.random.key(0))
+    step = jax.jit(partial(policy, params))
+    rows = []
+    for others in (0, 1):
+        env = make_probe(seed=5)
+        carry, timestep = init_carry(params, NUM_ENVS), env.reset()
+        seen = []
+        for i in range(40):
+            observation = np.array(timestep.observation)
+            observation[[0, 2]] += others
+            flags = [np.array(f) for f in timestep[2:]]
+            if others and i % 5 == 0:
+                flags[0][[0, 2]] = True  # their clocks start anew, ours goes on
+            timestep = type(timestep)(observation, timestep.reward, *flags)
+            carry, action, *_ = step(carry, timestep, jax.random.fold_in(jax.random.key(1), i))
+            seen.append(on_host((carry, action)))
+            timestep = env.step(np.zeros(NUM_ENVS, np.int32))
+        rows.append(jax.tree.map(lambda *x: np.stack([leaf[1] for leaf in x]), *seen))
+    for a, b in zip(*map(jax.tree.leaves, rows), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # float32, same row of a batched matmul
+
+
+def test_greedy_takes_the_mode():
+    config = tiny(levels=1)
+    params = init_params(config, SPACES, jax.random.key(0))
+    timestep = make_probe().reset()
+    step = jax.jit(partial(policy, params, greedy=True))
+    actions = [step(init_carry(params, NUM_ENVS), timestep, jax.random.key(i)) for i in range(3)]
+    for carry, action, *_ in actions:
+        latent = carry.levels[0].latent
+        code = jnp.zeros((NUM_ENVS, config.subgoal.factors * config.subgoal.classes), jnp.float32)
+        logits = params.worker.actor(read(params.worker, latent, code).policy_input)
+        np.testing.assert_array_equal(action, logits[:, 0].argmax(-1))
