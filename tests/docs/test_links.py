@@ -35,7 +35,7 @@ def test_links(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=names(DOCUMENTS))
 def test_files_that_are_named_exist(document):
     text = FENCE.sub("", document.read_text(encoding="utf-8"))
-    folders = (ROOT, ROOT / "hieros_eqx")
+    folders = (ROOT, ROOT / "hieros_eqx", document.parent)
     for name in re.findall(r"`((?:[\w.]+/)+[\w.]*)`", text):
         if name.startswith((".venv/", "runs/", "checkpoints/")) or "..." in name:
             continue
