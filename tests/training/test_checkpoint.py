@@ -34,7 +34,7 @@ def test_round_trip_is_bit_exact(config, finished):
 
 
 def test_bfloat16_survives(tmp_path):
-    """Orbax and NumPy know it through `ml_dtypes`; a state may hold it though today's replay keeps its bits."""
+    """A state may hold it, though today's replay keeps its bits as uint16."""
     item = {"params/x": jnp.asarray([1.5, -2.0], jnp.bfloat16)}
     with ocp.CheckpointManager(tmp_path / "c") as manager:
         manager.save(0, args=ocp.args.Composite(agent=ocp.args.StandardSave(item)))

@@ -133,6 +133,7 @@ def test_a_damaged_checkpoint_is_named(config, finished, tmp_path):
     _, path, _, _ = finished
     copy = tmp_path / "run"
     shutil.copytree(path, copy)
-    (copy / "checkpoints" / "80" / "rest" / "_METADATA").unlink()
+    shutil.rmtree(copy / "checkpoints" / "80" / "rest")
+    (copy / "checkpoints" / "80" / "rest").mkdir()
     with pytest.raises(CheckpointError, match=r"80: does not fit its configuration, or is damaged"):
         train(config, run_dir=copy, progress=False)
