@@ -53,9 +53,9 @@ def two_hot(x: Float[Array, "*batch"], bins: Float[Array, " bins"]) -> Float[Arr
 def from_two_hot(probs: Float[Array, "*batch bins"], bins: Float[Array, " bins"]) -> Float[Array, "*batch"]:
     r"""The mean $\sum_i p_i b_i$.
 
-    Bins far from zero reach 5e8, so plain summation in float32 drowns small means. The bins are taken in pairs
-    from both ends, $p b + p' b' = (p' - p) b' + p (b + b')$: where bins and probabilities are symmetric both
-    terms are exactly zero, also where a compiler fuses multiplication and addition.
+    Bins far from zero reach 5e8, so plain summation in float32 drowns small means. The bins are taken in
+    pairs from both ends, $p b + p' b' = (p' - p) b' + p (b + b')$: where bins and probabilities are symmetric
+    both terms are exactly zero, also where a compiler fuses multiplication and addition.
     """
     xp = namespace(probs, bins)
     values = xp.asarray(bins, dtype=probs.dtype)

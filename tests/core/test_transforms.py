@@ -73,6 +73,8 @@ def test_mean_of_wide_bins_in_float32(xp, count):
     bins = transforms.symexp_bins(count)
     probs = np.full((2, count), 1 / count, np.float32)
     np.testing.assert_array_equal(transforms.from_two_hot(xp(probs), bins), [0, 0])
+    compiled = jax.jit(lambda p: transforms.from_two_hot(p, bins))  # where products and sums are fused
+    np.testing.assert_array_equal(compiled(jnp.asarray(probs)), [0, 0])
     probs[0, 150] += 0.01
     want = np.float32(probs[0, 150] - probs[0, 149]) * bins[150]
     got = transforms.from_two_hot(xp(probs), bins)
