@@ -4,9 +4,26 @@ import importlib.util
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol, TextIO, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 PLAIN_EVERY_SECONDS = 30.0
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """What is written to: `sys.stderr`, or what a notebook or test puts in its place."""
+
+    def write(self, text: str, /) -> Any:
+        """Write some text."""
+        ...
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        ...
+
+    def isatty(self) -> bool:
+        """Whether a person sits before it."""
+        ...
 
 
 @runtime_checkable
@@ -49,11 +66,12 @@ class Silent:
 class Bar:
     """A tqdm bar with rate and time left."""
 
-    def __init__(self, total: int, start: int, stream: TextIO):
+    def __init__(self, total: int, start: int, stream: Stream):
         from tqdm import tqdm
 
+        self._stream: Any = stream
         self._bar = tqdm(
-            total=total, initial=start, file=stream, unit="step", smoothing=0.05, dynamic_ncols=True
+            total=total, initial=start, file=self._stream, unit="step", smoothing=0.05, dynamic_ncols=True
         )
 
     def step(self, env_step: int) -> None:
@@ -66,7 +84,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         """Write a line above the bar."""
-        self._bar.write(text, file=self._bar.fp)
+        self._bar.write(text, file=self._stream)
 
     def close(self) -> None:
         """Leave the bar as it stands."""
@@ -76,7 +94,7 @@ class Bar:
 class Lines:
     """A plain line at log lines, at most every `PLAIN_EVERY_SECONDS`, with rate and time left."""
 
-    def __init__(self, total: int, start: int, stream: TextIO, every: float = PLAIN_EVERY_SECONDS):
+    def __init__(self, total: int, start: int, stream: Stream, every: float = PLAIN_EVERY_SECONDS):
         self._total, self._start, self._stream, self._every = total, start, stream, every
         self._env_step = start
         self._begun = self._written = time.monotonic()
@@ -107,11 +125,11 @@ class Lines:
         """Nothing to end."""
 
 
-def make_progress(total: int, start: int, *, shown: bool, stream: TextIO | None = None) -> Progress:
+def make_progress(total: int, start: int, *, shown: bool, stream: Stream | None = None) -> Progress:
     """Return a bar where `stream` (default: standard error) is a terminal and tqdm is there, else lines."""
     if not shown:
         return Silent()
-    output: TextIO = sys.stderr if stream is None else stream
+    output: Stream = sys.stderr if stream is None else stream
     if output.isatty() and importlib.util.find_spec("tqdm") is not None:
         return Bar(total, start, output)
     return Lines(total, start, output)
