@@ -133,7 +133,7 @@ def test_train_hands_over_the_configuration_and_a_new_directory(run, trained):
     assert directory.parent == Path("runs")
     assert directory.name.startswith("Pong-debug-seed3-")
     assert str(directory) in result.err
-    assert options["command"].startswith("hieros-eqx ")
+    assert options["command"].startswith("hieros-eqx")
 
 
 def test_train_in_a_run_directory_alone_continues_with_its_configuration(run, trained, tmp_path):
