@@ -14,6 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+# Compilation takes most of the time here, and tiny programs run as fast without XLA's costly passes.
+jax.config.update("jax_disable_most_optimizations", True)
+
 X32 = os.environ.get("HIEROS_EQX_TEST_X32") == "1"
 
 if not X32:

@@ -179,7 +179,7 @@ def _learn_world_model(level, learner, batch, key, config):
     world_model, optimizer_state = apply_gradients(
         world_model_optimizer(config.optimizer), gradients, learner.world_model_optimizer, level.world_model
     )
-    return world_model, optimizer_state, latent, metrics, optax.global_norm(gradients)
+    return world_model, optimizer_state, latent, metrics, optax.tree.norm(gradients)
 
 
 def _posterior_shape(batch: Batch, config: HierosConfig) -> tuple[int, ...]:
@@ -216,7 +216,7 @@ def _learn_behaviour(level, learner, rollout, code, alive, config):
         return_range=behaviour.per_kind(scale),
         advantage=behaviour.per_kind(strength),
     )
-    norms = optax.global_norm(actor_gradients), optax.global_norm(critic_gradients)
+    norms = optax.tree.norm(actor_gradients), optax.tree.norm(critic_gradients)
     return actor, critics, learner, metrics, norms
 
 
@@ -236,4 +236,4 @@ def _learn_autoencoder(level, learner, deter, key, config):
         autoencoder_optimizer=optimizer_state,
         autoencoder_beta=adapt_beta(learner.autoencoder_beta, metrics.kl, config.subgoal),
     )
-    return autoencoder, learner, metrics, optax.global_norm(gradients)
+    return autoencoder, learner, metrics, optax.tree.norm(gradients)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hieros_eqx.config.behaviour import BehaviourConfig, RewardConfig, SubgoalConfig
 from hieros_eqx.config.hieros import HierosConfig
-from hieros_eqx.config.training import ReplayConfig, TrainingConfig
+from hieros_eqx.config.training import OptimizerConfig, ReplayConfig, TrainingConfig
 from hieros_eqx.config.world_model import S5Config, WorldModelConfig
 from hieros_eqx.errors import ConfigError
 
@@ -41,7 +41,9 @@ def laptop() -> HierosConfig:
             mlp_width=256,
         ),
         subgoal=SubgoalConfig(hidden=128),
-        behaviour=BehaviourConfig(hidden=128, horizon=12),
+        behaviour=BehaviourConfig(hidden=128, horizon=10),
+        # few updates, small networks: three times the rates of the full size
+        optimizer=OptimizerConfig(world_model_rate=3e-4, actor_critic_rate=1e-4, autoencoder_rate=3e-4),
         training=TrainingConfig(
             env_steps=20_000, batch=8, sequence=32, train_every=4, checkpoint_every=5_000
         ),

@@ -33,5 +33,5 @@ def make_probe(seed: int = 0, num_envs: int = NUM_ENVS):
 
 
 def on_host(tree):
-    """Return a tree of NumPy arrays."""
-    return jax.tree.map(np.asarray, tree)
+    """Return a tree of NumPy copies; views would keep the device from reusing donated buffers."""
+    return jax.tree.map(np.array, tree)

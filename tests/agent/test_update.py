@@ -1,0 +1,234 @@
+"""Whole updates: who is trained by what, that the state may be donated, that nothing is traced twice."""
+
+import importlib
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from hieros_eqx.agent import act, init, update
+from hieros_eqx.agent.init import _reward_weights
+from hieros_eqx.agent.levels import slice_level
+from hieros_eqx.agent.subgoal import adapt_beta
+from hieros_eqx.config import SubgoalConfig
+from hieros_eqx.replay.buffer import from_bits
+from hieros_eqx.training.metrics import flatten
+from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
+from tests.agent.conftest import NUM_ENVS, SPACES, make_probe, on_host, tiny
+
+compiled = importlib.import_module("hieros_eqx.agent.update")
+
+ALTERNATIVES = {
+    "intermediate_states": False,
+    "world_model": {
+        "s5": {"double": False, "ff_layers": 1, "discretization": "bilinear", "reset_state": "zeros"},
+        "state_as_deter": False,
+        "bin_space": "symlog",
+        "upper_loss": "symlog_mse",
+    },
+    "subgoal": {"code": "sample", "target_kl": 0.01, "trained_on": "replay"},
+    "reward": {
+        "subgoal_norm": "plain",
+        "novelty_norm": "mse",
+        "novelty_levels": "upper",
+        "extrinsic_levels": "worker",
+        "symlog": False,
+    },
+    "behaviour": {
+        "discount_time": "environment",
+        "normalize_returns": False,
+        "goal_input": "decoded",
+        "code_log_prob": "mean",
+    },
+    "replay": {
+        "sampling": "uniform",
+        "etbs_scale": "capacity",
+        "latents": "frozen",
+        "sequence_start": "reset",
+    },
+    "optimizer": {"warmup": 3},
+}
+
+
+def played(config, spaces=SPACES, steps=300):
+    """Return a state whose replay holds enough of every level to be drawn from."""
+    state = init(config, spaces, jax.random.key(0))
+    env = make_probe()
+    timestep = env.reset()
+    for _ in range(steps):
+        state, action = act(state, timestep)
+        chosen = np.asarray(action)
+        if spaces.action.kind == "continuous":
+            assert chosen.shape == (NUM_ENVS, spaces.action.size) and np.abs(chosen).max() <= 1
+            chosen = np.zeros(NUM_ENVS, np.int32)
+        timestep = env.step(chosen)
+    return state
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Return a config, and states before and after one update of the worker and two of all three levels."""
+    state = played(tiny(levels=3))
+    before = on_host(strip(state))
+    state, metrics = update(state, 1)
+    first = on_host((strip(state), metrics))
+    for _ in range(2):
+        state, metrics = update(state, 3)
+    return before, first, on_host((strip(state), metrics)), state
+
+
+def strip(state):
+    """Return the state without its PRNG key, which has no NumPy form."""
+    return replace(state, key=jax.random.key_data(state.key))
+
+
+def changed(a, b):
+    """Return the share of leaves in which two trees differ."""
+    pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return np.mean([not np.array_equal(x, y) for x, y in pairs])
+
+
+def test_depth_one_trains_the_worker_alone(three):
+    before, (after, metrics), _, _ = three
+    assert list(metrics) == ["level0"]
+    assert changed(before.params.worker, after.params.worker) > 0.8
+    assert changed(before.params.upper, after.params.upper) == 0
+    assert changed(before.learner.upper, after.learner.upper) == 0
+    assert after.train_step.tolist() == [1, 0, 0]
+
+
+def test_full_depth_trains_all(three):
+    before, _, (after, metrics), _ = three
+    assert list(metrics) == ["level0", "level1", "level2"]
+    for part in ("world_model", "actor", "critics", "autoencoder"):
+        for index in (0, 1):
+            old, new = (slice_level(getattr(s.params.upper, part), index) for s in (before, after))
+            assert changed(old, new) > 0.5, (part, index)
+    assert after.train_step.tolist() == [3, 2, 2]
+    assert after.learner.upper.updates.tolist() == [2, 2]
+
+
+def test_metrics_are_finite_and_named_by_level(three):
+    _, _, (_, metrics), _ = three
+    flat = flatten(metrics)
+    assert all(np.isfinite(v) for v in flat.values())
+    for level in range(3):
+        assert {k.split("/")[1] for k in flat if k.startswith(f"level{level}/")} == {
+            "world_model",
+            "behaviour",
+            "autoencoder",
+            "gradient_norm",
+        }
+    assert flat["level2/behaviour/reward/subgoal"] == 0  # the top is given no goal
+
+
+def test_slow_critics_follow_by_their_rate(three):
+    """After one update: slow = init + rate (fast - init), where the fast critic moved."""
+    before, (after, _), _, _ = three
+    rate = 0.02
+    for slow0, fast0, slow1, fast1 in zip(
+        *(
+            jax.tree.leaves(tree)
+            for state in (before, after)
+            for tree in (state.learner.worker.slow_critics, state.params.worker.critics)
+        ),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(slow0, fast0)
+        np.testing.assert_allclose(slow1, fast0 + rate * (fast1 - fast0), rtol=1e-5, atol=1e-8)
+
+
+def test_updates_write_fresh_latents_back_and_count_visits(three):
+    before, (after, _), _, _ = three
+    old, new = before.replay[0], after.replay[0]
+    visited = new.visits > 0
+    assert 5 <= visited.sum() <= 10 and new.visits.sum() == 10  # two sequences of five steps
+    moved = np.any(np.asarray(old.deter) != np.asarray(new.deter), axis=-1)
+    assert moved[visited].any() and not moved[~visited].any()
+    assert np.isfinite(np.asarray(from_bits(new.deter))).all()
+
+
+def test_no_two_leaves_share_a_buffer(three):
+    """Donating one buffer twice is an error."""
+    *_, state = three
+    pointers = [x.unsafe_buffer_pointer() for x in jax.tree.leaves(strip(state)) if x.size]
+    assert len(pointers) == len(set(pointers))
+    fresh = init(tiny(levels=3), SPACES, jax.random.key(0))
+    pointers = [x.unsafe_buffer_pointer() for x in jax.tree.leaves(strip(fresh)) if x.size]
+    assert len(pointers) == len(set(pointers))
+
+
+def test_donated_state_is_gone_and_nothing_is_traced_twice(three):
+    *_, state = three
+    # the state of this fixture is used up here; no test below may ask for it
+    traces = compiled._update_worker._cache_size(), compiled._update_upper._cache_size()
+    old = state.params.worker
+    state, _ = update(state, 3)
+    assert all(x.is_deleted() for x in jax.tree.leaves(old))
+    assert (compiled._update_worker._cache_size(), compiled._update_upper._cache_size()) == traces
+
+
+def test_depth_out_of_range_is_refused():
+    state = init(tiny(levels=1), SPACES, jax.random.key(0))
+    for depth in (0, 2):
+        with pytest.raises(ValueError, match="depth"):
+            update(state, depth)
+
+
+def test_every_alternative_trains():
+    """The other side of every choice, all at once: two levels, continuous actions."""
+    spaces = Spaces(
+        observation=ObservationSpace(kind="vector", shape=(3,)),
+        action=ActionSpace(kind="continuous", size=2),
+    )
+    config = tiny(levels=2, **ALTERNATIVES)
+    state = played(config, spaces, steps=120)
+    before = on_host(strip(state))
+    state, metrics = update(state, 2)
+    after, flat = on_host(strip(state)), flatten(on_host(metrics))
+    assert all(np.isfinite(v) for v in flat.values())
+    assert changed(before.params.worker.world_model, after.params.worker.world_model) > 0.8
+    for old, new in zip(before.replay, after.replay, strict=True):
+        np.testing.assert_array_equal(old.deter, new.deter)  # frozen
+    assert after.learner.worker.autoencoder_beta != before.learner.worker.autoencoder_beta
+    # warm-up: the first of three updates moves by a third of the rate, in the direction of the sign
+    step = np.abs(
+        after.params.worker.world_model.output.weight - before.params.worker.world_model.output.weight
+    )
+    np.testing.assert_allclose(step.max(), 1e-4 / 3, rtol=0.01)
+
+
+def test_one_level_trains_without_hierarchy():
+    state = played(tiny(levels=1), steps=60)
+    state, metrics = update(state, 1)
+    assert state.params.upper is None and list(metrics) == ["level0"]
+    assert np.isfinite(list(flatten(on_host(metrics)).values())).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, [(1, 0.3, 0.1), (1, 0.3, 0.1), (1, 0, 0.1)]),
+        ({"extrinsic_levels": "worker"}, [(1, 0.3, 0.1), (0, 0.3, 0.1), (0, 0, 0.1)]),
+        ({"novelty_levels": "upper"}, [(1, 0.3, 0), (1, 0.3, 0.1), (1, 0, 0.1)]),
+    ],
+)
+def test_reward_weights_by_level(changes, wanted):
+    config = tiny(levels=3, reward=changes)
+    assert [_reward_weights(config, level) for level in range(3)] == wanted
+
+
+def test_discount_by_level():
+    assert [tiny(levels=3).discount(i) for i in range(3)] == [0.997] * 3
+    config = tiny(levels=3, behaviour={"discount_time": "environment"})
+    assert [config.discount(i) for i in range(3)] == [0.997, 0.997**3, 0.997**9]
+
+
+def test_beta_steers_the_kl_of_sampled_codes():
+    config = SubgoalConfig(code="sample", factors=8, target_kl=10.0)
+    up = adapt_beta(np.float32(0.2), np.float32(2.0), config)  # 16 nats: too much
+    down = adapt_beta(np.float32(0.2), np.float32(0.5), config)  # 4 nats: too little
+    assert up > 0.2 > down
+    assert adapt_beta(np.float32(0.0), np.float32(0.1), config) == 0
+    assert adapt_beta(np.float32(0.5), np.float32(9.0), SubgoalConfig()) == np.float32(0.5)
