@@ -127,6 +127,7 @@ def test_weights_of_dead_starts_are_zero(rollout):
         running = running * 0.9 * np.asarray(rollout.continuation[t])
 
 
+@pytest.mark.x64
 def test_rewards_by_kind(rng, config, level, rollout):
     code = jnp.asarray(np.eye(4)[rng.integers(0, 4, (N, 4))], rollout.deter.dtype).at[0].set(0.0)
     got = np.asarray(behaviour.imagined_rewards(rollout, level, code, config.reward))
@@ -157,6 +158,7 @@ def test_return_range_is_bias_corrected_per_kind(rng, config):
         learner = eqx.tree_at(lambda s: (s.return_range, s.updates), learner, (new, learner.updates + 1))
 
 
+@pytest.mark.x64
 def test_imagination_repeats_the_world_model_step_by_step(config, level):
     """Every imagined step is `imagine_step` with the action taken; what belongs to a state stands at it."""
     shapes = level.world_model.initial((N,))
@@ -180,6 +182,7 @@ def test_imagination_repeats_the_world_model_step_by_step(config, level):
         state = nxt._replace(stoch=stoch[t + 1])
 
 
+@pytest.mark.x64
 def test_no_gradient_goes_through_imagination(config, level):
     start = Latent(*(x + 0.1 for x in level.world_model.initial((N,))))
     code = jnp.zeros((N, 4, 4), jnp.float64)

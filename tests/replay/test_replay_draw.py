@@ -114,7 +114,7 @@ def test_capacity_scale_hardly_ever_draws_the_oldest(rng):
     assert np.asarray(drawn["capacity"].start).max() == max(oracle.valid_starts(0, 0, LENGTH))
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.float64, marks=pytest.mark.x64)])
 @pytest.mark.parametrize("scale", ["held", "capacity"])
 def test_largest_uniform_number_stays_below_the_end(lived, dtype, scale):
     replay, oracle = lived
