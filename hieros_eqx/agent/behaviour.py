@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from hieros_eqx.agent.state import LevelLearner, LevelParams
 from hieros_eqx.agent.subgoal import decode_goal
-from hieros_eqx.backend import stop_gradient
 from hieros_eqx.config import BehaviourConfig, RewardConfig
 from hieros_eqx.core.normalise import ema, ema_corrected, percentile_range
 from hieros_eqx.core.returns import continuation_weights, lambda_return
@@ -41,7 +40,7 @@ class BehaviourMetrics(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the critics say of a rollout and should have said; all without gradient."""
+    """What the critics say of a rollout and should have said."""
 
     value: Array  # [kind horizon-1 start]
     returns: Array  # [kind horizon-1 start]
@@ -61,7 +60,7 @@ def imagined_rewards(
     novelty = novelty_reward(rollout.deter, reconstruction, norm=config.novelty_norm)
     if config.symlog:
         subgoal, novelty = symlog(subgoal), symlog(novelty)
-    return stop_gradient(jnp.stack([rollout.reward, subgoal, novelty]))
+    return jnp.stack([rollout.reward, subgoal, novelty])
 
 
 def critic_loss(
@@ -75,20 +74,21 @@ def critic_loss(
 ) -> tuple[Float[Array, ""], Targets]:
     """Return the critics' loss, and values and lambda-returns by the critics as they are now.
 
-    Cross-entropy to the two-hot of the return and to the two-hot of the slow critic's mean, weighted.
+    Cross-entropy to the two-hot of the return and to the two-hot of the slow critic's mean, weighted; the
+    targets carry no gradient (`TwoHotHead.loss`).
     """
 
     def one_kind(critic: Critic, slow: Critic, kind_reward: Array) -> tuple[Array, Targets]:
         logits = critic.logits(rollout.policy_input)
-        value = stop_gradient(critic.mean(logits))
+        value = critic.mean(logits)
         returns = lambda_return(kind_reward[:-1], value[:-1], discount[:-1], value[-1], lambda_)
         slow_value = slow.mean(slow.logits(rollout.policy_input[:-1]))
-        losses = critic.loss(logits[:-1], returns) + critic.loss(logits[:-1], stop_gradient(slow_value))
+        losses = critic.loss(logits[:-1], returns) + critic.loss(logits[:-1], slow_value)
         loss = (weight[:-1] * losses).mean()
         return loss, Targets(value[:-1], returns, loss)
 
     losses, targets = eqx.filter_vmap(one_kind)(critics, slow_critics, reward)
-    return losses.sum(), stop_gradient(targets)
+    return losses.sum(), targets
 
 
 def update_return_range(

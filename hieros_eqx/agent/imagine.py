@@ -46,4 +46,4 @@ def imagine(
         *(xp.concatenate([s, final[None]]) for s, final in zip(seen, read(level, last, subgoal), strict=True))
     )
     deter = xp.concatenate([deter, last.deter[None]])
-    return stop_gradient(Rollout(deter=deter, action=action, **seen._asdict()))
+    return Rollout(deter=deter, action=action, **seen._asdict())

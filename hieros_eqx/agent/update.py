@@ -146,9 +146,7 @@ def learn(
         level, learner, batch, posterior_key, config
     )
     dreaming = LevelParams(world_model, level.actor, level.critics, level.autoencoder)
-    starts = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), latent)
-    code = batch.code.reshape(-1, *batch.code.shape[2:])
-    alive = 1 - batch.is_terminal.reshape(-1).astype(code.dtype)
+    starts, code, alive = imagination_starts(latent, batch)
     rollout = imagine(dreaming, starts, code, imagine_key, config.behaviour)
     actor, critics, learner, behaviour_metrics, actor_critic_norms = _learn_behaviour(
         dreaming, learner, rollout, code, alive, config
@@ -170,6 +168,17 @@ def learn(
         gradient_norm=GradientNorms(world_model_norm, *actor_critic_norms, autoencoder_norm),
     )
     return LevelParams(world_model, actor, critics, autoencoder), learner, latent, metrics
+
+
+def imagination_starts(latent: Latent, batch: Batch) -> tuple[Latent, Array, Array]:
+    """Return every posterior state of a batch as a start, its code, and `c_0` = 1 - is_terminal.
+
+    A truncated episode's last state is a start like any other.
+    """
+    starts, code, is_terminal = jax.tree.map(
+        lambda x: x.reshape(-1, *x.shape[2:]), (latent, batch.code, batch.is_terminal)
+    )
+    return starts, code, 1 - is_terminal.astype(code.dtype)
 
 
 def _learn_world_model(level, learner, batch, key, config):

@@ -4,6 +4,7 @@ import importlib
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from hieros_eqx.agent.subgoal import adapt_beta
 from hieros_eqx.config import SubgoalConfig
 from hieros_eqx.replay.buffer import from_bits
 from hieros_eqx.training.metrics import flatten
-from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
+from hieros_eqx.types import ActionSpace, Batch, Latent, ObservationSpace, Spaces
 from tests.agent.conftest import NUM_ENVS, SPACES, make_probe, on_host, tiny
 
 compiled = importlib.import_module("hieros_eqx.agent.update")
@@ -232,3 +233,23 @@ def test_beta_steers_the_kl_of_sampled_codes():
     assert up > 0.2 > down
     assert adapt_beta(np.float32(0.0), np.float32(0.1), config) == 0
     assert adapt_beta(np.float32(0.5), np.float32(9.0), SubgoalConfig()) == np.float32(0.5)
+
+
+def test_every_posterior_state_is_a_start_with_its_own_code(rng):
+    time, batch = 4, 3
+    where = np.arange(time * batch).reshape(time, batch)  # start number of every step
+    terminal, last = rng.random((2, time, batch)) < 0.4
+    code = rng.random((time, batch, 4, 4)).astype(np.float32)
+    blank = Batch(**dict.fromkeys(Batch._fields))._replace(
+        code=jnp.asarray(code), is_terminal=jnp.asarray(terminal), is_last=jnp.asarray(terminal | last)
+    )
+    latent = Latent(
+        *(jnp.asarray(rng.normal(size=(time, batch, *size))) for size in ((2, 3), (5,), (6,), ()))
+    )
+    starts, codes, alive = compiled.imagination_starts(latent, blank)
+    for t in range(time):
+        for b in range(batch):
+            for got, wanted in zip(starts, latent, strict=True):
+                np.testing.assert_array_equal(got[where[t, b]], wanted[t, b])
+            np.testing.assert_array_equal(codes[where[t, b]], code[t, b])
+            assert float(alive[where[t, b]]) == (not terminal[t, b])
