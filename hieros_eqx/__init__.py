@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hieros_eqx.agent import HierosState, act, init, init_carry, policy, record, update
-    from hieros_eqx.config import PRESETS, HierosConfig, make_preset
+    from hieros_eqx.config import PRESETS, HierosConfig, make_preset, presets
     from hieros_eqx.training import Agent, EvaluationResult, TrainResult, evaluate, load, train
     from hieros_eqx.types import Spaces, Timestep
 
@@ -31,6 +31,7 @@ __all__ = [
     "load",
     "make_preset",
     "policy",
+    "presets",
     "record",
     "train",
     "update",
@@ -40,6 +41,7 @@ _HOME = {
     "PRESETS": "config",
     "HierosConfig": "config",
     "make_preset": "config",
+    "presets": "config",
     "Spaces": "types",
     "Timestep": "types",
     "HierosState": "agent",
