@@ -8,9 +8,7 @@ the figures `results/first_run_<game>_*.png` beside it.
 
 import argparse
 import json
-import os
 import platform
-import resource
 import shlex
 import sys
 import time
@@ -21,6 +19,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from machine import device
 
 import hieros_eqx
 from hieros_eqx.config import HierosConfig, override
@@ -104,20 +103,6 @@ def configuration(options: argparse.Namespace) -> HierosConfig:
         ),
     )
     return override(config, options.set)
-
-
-def device() -> dict[str, Any]:
-    info = Path("/proc/cpuinfo")
-    names = [x for x in info.read_text().splitlines() if x.startswith("model name")] if info.is_file() else []
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = jax.devices()[0]
-    return {
-        "platform": found.platform,
-        "kind": found.device_kind,
-        "cpu": names[0].partition(":")[2].strip() if names else platform.processor(),
-        "cores": cores,
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }
 
 
 def sizes(agent: hieros_eqx.Agent) -> dict[str, Any]:
