@@ -49,12 +49,15 @@ def autoencoder_loss(
 ) -> tuple[Float[Array, ""], AutoencoderMetrics]:
     """Return `mean (h_hat - h)^2 + beta mean_factors KL[p(g|h) || uniform]` and what to watch (section 3)."""
     xp = namespace(deter)
-    reconstruction, kl = autoencoder.losses(deter, gumbel)
-    loss = reconstruction.mean() + beta * kl.mean()
+    # Loss and metrics read the same flat array, so that with argmax codes a compiler evaluates them once.
     flat = deter.reshape(-1, deter.shape[-1])
+    reconstruction, kl = autoencoder.losses(
+        flat, None if gumbel is None else gumbel.reshape(-1, *gumbel.shape[-2:])
+    )
+    loss = reconstruction.mean() + beta * kl.mean()
     variance = flat.var(axis=0).mean()
-    residual = flat - autoencoder.reconstruct(flat)
     code = autoencoder.code(autoencoder.logits(flat))
+    residual = flat - autoencoder.decode(code)
     share = code.mean(axis=0)
     perplexity = xp.exp(-(share * xp.log(xp.maximum(share, 1e-12))).sum(axis=-1))
     return loss, AutoencoderMetrics(
