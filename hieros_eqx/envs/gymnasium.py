@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hieros_eqx.envs.joined import JoinedEnv
 from hieros_eqx.envs.next_step import CheckedEnv, NextStepEnv, RawStep
 from hieros_eqx.envs.protocol import VectorEnv
 from hieros_eqx.envs.spaces import ActionWriter, ObservationReader
@@ -65,34 +66,67 @@ def make_from_factory(
     factory: Callable[..., Any],
     *,
     seeds: Sequence[int],
+    agents: int = 1,
     keys: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> VectorEnv:
     """Environments from a factory that returns a `gymnasium.Env` or a whole `VectorEnv`.
 
-    A factory of `gymnasium.Env` is called once per seed; one of `VectorEnv` once. It receives `options`,
-    and those of `num_envs`, `seed` (the first) and `seeds` (all of them) that its parameters name.
+    A factory of `gymnasium.Env` is called once per seed; one of `VectorEnv` once for each of `agents`, which
+    share the seeds evenly. It receives `options`, and those of `num_envs` (of one agent), `seed` (the first
+    of them) and `seeds` (all of them) that its parameters name: an agent alone would get the same.
     """
-    offered = {"num_envs": len(seeds), "seed": seeds[0], "seeds": list(seeds)}
-    try:
-        named = inspect.signature(factory).parameters
-    except ValueError:  # some built-in callables have no signature
-        named = {}
-    arguments = {k: v for k, v in offered.items() if k in named} | dict(options or {})
-    first = factory(**arguments)
-    if isinstance(first, VectorEnv) or (hasattr(first, "spaces") and hasattr(first, "num_envs")):
-        if first.num_envs != len(seeds):
-            raise EnvError(
-                f"wanted {len(seeds)} environments from {factory}, got {first.num_envs}: "
-                "let it take `num_envs`, or ask for as many as it makes"
-            )
-        return first if isinstance(first, NextStepEnv | CheckedEnv) else CheckedEnv(first)
+    share = len(seeds) // agents
+    own = [list(seeds[i * share : (i + 1) * share]) for i in range(agents)]
+    arguments = [_offer(factory, part, options) for part in own]
+    first = factory(**arguments[0])
+    if _is_vector(first):
+        made = [first, *(factory(**given) for given in arguments[1:])]
+        _check_separate(made)
+        parts = [_checked(env, share, factory) for env in made]
+        return parts[0] if agents == 1 else JoinedEnv(parts)
     if not all(hasattr(first, name) for name in ("observation_space", "action_space", "reset", "step")):
         raise EnvError(
             f"wanted a `gymnasium.Env` or a `VectorEnv` from {factory}, got {type(first).__name__}"
         )
-    others = [factory(**{**arguments, **({"seed": s} if "seed" in arguments else {})}) for s in seeds[1:]]
-    return NextStepEnv(GymnasiumSimulator([first, *others], seeds=seeds, keys=keys))
+    each = [
+        {**given, **({"seed": seed} if "seed" in given else {})}
+        for given, part in zip(arguments, own, strict=True)
+        for seed in part
+    ]
+    envs = [first, *(factory(**given) for given in each[1:])]
+    return NextStepEnv(GymnasiumSimulator(envs, seeds=seeds, keys=keys))
+
+
+def _offer(
+    factory: Callable[..., Any], seeds: list[int], options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    offered = {"num_envs": len(seeds), "seed": seeds[0], "seeds": seeds}
+    try:
+        named = inspect.signature(factory).parameters
+    except ValueError:  # some built-in callables have no signature
+        named = {}
+    return {k: v for k, v in offered.items() if k in named} | dict(options or {})
+
+
+def _check_separate(envs: Sequence[Any]) -> None:
+    if len({id(env) for env in envs}) < len(envs):
+        raise EnvError(
+            f"wanted {len(envs)} separate environments, got one object several times: make it anew"
+        )
+
+
+def _is_vector(env: Any) -> bool:
+    return isinstance(env, VectorEnv) or (hasattr(env, "spaces") and hasattr(env, "num_envs"))
+
+
+def _checked(env: Any, num_envs: int, factory: Callable[..., Any]) -> VectorEnv:
+    if env.num_envs != num_envs:
+        raise EnvError(
+            f"wanted {num_envs} environments from {factory}, got {env.num_envs}: "
+            "let it take `num_envs`, or ask for as many as it makes"
+        )
+    return env if isinstance(env, NextStepEnv | CheckedEnv) else CheckedEnv(env)
 
 
 class GymnasiumSimulator:
@@ -101,10 +135,7 @@ class GymnasiumSimulator:
     def __init__(self, envs: Sequence[Any], *, seeds: Sequence[int], keys: Sequence[str]):
         self.num_envs = len(envs)
         self._envs = list(envs)
-        if len({id(env) for env in envs}) < len(envs):
-            raise EnvError(
-                f"wanted {len(envs)} separate environments, got one object several times: make it anew"
-            )
+        _check_separate(envs)
         self._seeds: list[int | None] = [int(seed) for seed in seeds]
         self._read = ObservationReader(envs[0].observation_space, keys)
         self._write = ActionWriter(envs[0].action_space)

@@ -52,10 +52,10 @@ def make_env(
     if threads is not None and threads < 1:
         raise EnvError(f"wanted at least 1 thread, got {threads}")
     seeds = env_seeds(seed, num_envs, training=training)
-    if env_id is not None and not isinstance(env_id, str):
-        return make_from_factory(env_id, seeds=seeds, keys=keys, options=options)
-    if env_id is not None and ":" in env_id:
-        return make_from_factory(find_factory(env_id), seeds=seeds, keys=keys, options=options)
+    if env_id is not None and (not isinstance(env_id, str) or ":" in env_id):
+        factory = find_factory(env_id) if isinstance(env_id, str) else env_id
+        agents = 1 if isinstance(seed, int) else len(seed)
+        return make_from_factory(factory, seeds=seeds, agents=agents, keys=keys, options=options)
     atari = canonical_game(game) if game is not None else find_game(env_id or "")
     if atari is not None and backend != "gymnasium":
         if backend == "auto":
