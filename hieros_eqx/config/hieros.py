@@ -1,7 +1,7 @@
 """The configuration of a whole agent and run: one frozen tree."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
 
 from hieros_eqx.config.behaviour import BehaviourConfig, RewardConfig, SubgoalConfig
 from hieros_eqx.config.training import EnvConfig, OptimizerConfig, ReplayConfig, TrainingConfig
@@ -22,6 +22,8 @@ class HierosConfig:
     """Macro-step k: a level acts once in k steps of the level below."""
     intermediate_states: bool = True
     """Higher levels see all k latents of a macro-step (true) or only the last (false)."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the products while training; parameters, sums, losses and SSM states are float32 anyway."""
     env: EnvConfig = field(default_factory=EnvConfig)
     world_model: WorldModelConfig = field(default_factory=WorldModelConfig)
     subgoal: SubgoalConfig = field(default_factory=SubgoalConfig)
@@ -51,6 +53,15 @@ class HierosConfig:
     def has_upper(self) -> bool:
         """Whether there is a hierarchy at all."""
         return self.levels > 1
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds of the run: those trained side by side, or the one."""
+        return self.training.seeds or (self.training.seed,)
+
+    def for_seed(self, seed: int) -> "HierosConfig":
+        """Return the configuration of a run of one of the seeds alone."""
+        return replace(self, training=replace(self.training, seed=seed, seeds=()))
 
     def period(self, level: int) -> int:
         """Environment steps between two actions of a level, `k**level`."""

@@ -82,8 +82,10 @@ class TrainingConfig:
     SECTION: ClassVar[str] = "training"
 
     env_steps: int = option(100_000, at_least=1)
-    """Environment steps (agent steps, resets included), summed over environments."""
+    """Environment steps (agent steps, resets included) of every seed, summed over its environments."""
     seed: int = option(0, at_least=0)
+    seeds: tuple[int, ...] = ()
+    """Seeds trained side by side as one program; none: `seed` alone. One entry is the same as `seed`."""
     batch: int = option(16, at_least=1)
     """Sequences B of one update."""
     sequence: int = option(64, at_least=2)
@@ -98,3 +100,8 @@ class TrainingConfig:
 
     def __post_init__(self):
         validate(self)
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds, default=0) < 0:
+            raise reject(f"{self.SECTION}.seeds", self.seeds, "different whole numbers >= 0")
+        if len(self.seeds) == 1:  # so that a run of one seed has one configuration
+            object.__setattr__(self, "seed", self.seeds[0])
+            object.__setattr__(self, "seeds", ())

@@ -50,3 +50,16 @@ def test_a_replay_without_room_for_one_sequence_is_refused():
 def test_a_short_run_has_room_for_a_sequence_on_every_level():
     config = override(HierosConfig(), ["training.env_steps=1"])
     assert all(config.capacity(level) > config.training.sequence for level in range(3))
+
+
+def test_the_seeds_of_a_run():
+    config = override(HierosConfig(), ["training.seed=5"])
+    assert config.all_seeds == (5,)
+    several = override(config, ["training.seeds=[4, 0, 2]"])
+    assert several.all_seeds == (4, 0, 2)
+    for seed in several.all_seeds:
+        assert several.for_seed(seed) == override(HierosConfig(), [f"training.seed={seed}"])
+
+
+def test_a_run_of_one_seed_has_one_configuration():
+    assert override(HierosConfig(), ["training.seeds=[3]"]) == override(HierosConfig(), ["training.seed=3"])

@@ -53,6 +53,10 @@ BAD_VALUES = [
     ("optimizer.warmup", -1, ">= 0"),
     ("training.env_steps", 0, ">= 1"),
     ("training.seed", -1, ">= 0"),
+    ("training.seeds", 3, "a list of a whole number"),
+    ("training.seeds", [0, "1"], "a list of a whole number"),
+    ("training.seeds", [0, 1, 0], "different whole numbers >= 0"),
+    ("training.seeds", [2, -1], "different whole numbers >= 0"),
     ("training.sequence", 1, ">= 2"),
 ]
 
