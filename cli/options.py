@@ -7,6 +7,8 @@ import click
 
 from hieros_eqx.config import PRESETS
 
+from .seeds import SeedList
+
 AUTO = "auto"
 BACKENDS = ("auto", "envpool", "ale", "gymnasium")
 
@@ -22,6 +24,12 @@ _OPTIONS = (
     click.option("--levels", type=int, metavar="N", help="Levels of the hierarchy; 1 turns it off."),
     click.option("--env-steps", type=int, metavar="N", help="Environment steps of the whole run."),
     click.option("--seed", type=int, metavar="S", help="Seed of everything random."),
+    click.option(
+        "--seeds",
+        type=SeedList(),
+        metavar="LIST",
+        help="Several seeds trained side by side as one program: 0,1,2,3 or 0-3 or 0-2,7.",
+    ),
     click.option("--env-backend", type=click.Choice(BACKENDS), help="Library that steps the environment."),
     click.option(
         "--config",
@@ -36,7 +44,18 @@ _OPTIONS = (
         help="Set one field, as in world_model.s5.num_blocks=2; may be repeated.",
     ),
 )
-CONFIG_OPTIONS = ("game", "env", "preset", "levels", "env_steps", "seed", "env_backend", "config", "set")
+CONFIG_OPTIONS = (
+    "game",
+    "env",
+    "preset",
+    "levels",
+    "env_steps",
+    "seed",
+    "seeds",
+    "env_backend",
+    "config",
+    "set",
+)
 
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from hieros_eqx.config import HierosConfig, from_dict, make_preset, override
 from hieros_eqx.errors import ConfigError
 
 from .options import AUTO, CONFIG_OPTIONS
+from .seeds import format_seeds
 from .timing import expected_time
 
 _FIELDS = {  # option -> path of its field
@@ -46,7 +47,7 @@ def resolve(ctx: click.Context, *, needs_environment: bool = False) -> HierosCon
     if needs_environment:
         _require_environment(config)
     if wanted == AUTO:
-        time = expected_time(name, platform, config.training.env_steps)
+        time = expected_time(name, platform, config.training.env_steps, len(config.all_seeds))
         click.echo(f"preset auto: {name} ({found}); {time}", err=True)
     return config
 
@@ -107,6 +108,9 @@ def _require_environment(config: HierosConfig) -> None:
 def _apply(config: HierosConfig, options: dict[str, Any]) -> HierosConfig:
     if "game" in options and "env" in options:
         raise ConfigError(f"--game {options['game']} and --env {options['env']}: give one of both.")
+    if "seed" in options and "seeds" in options:
+        seeds = format_seeds(options["seeds"])
+        raise ConfigError(f"--seed {options['seed']} and --seeds {seeds}: give one of both.")
     tree: dict[str, Any] = {}
     for name, path in _FIELDS.items():
         if name in options:
@@ -114,6 +118,10 @@ def _apply(config: HierosConfig, options: dict[str, Any]) -> HierosConfig:
             for key in path[:-1]:
                 node = node.setdefault(key, {})
             node[path[-1]] = options[name]
+    if "seed" in options:
+        tree.setdefault("training", {}).update(seeds=())
+    if "seeds" in options:
+        tree.setdefault("training", {}).update(seeds=options["seeds"])
     if "game" in options:
         tree.setdefault("env", {}).update(game=options["game"], id=None)
     if "env" in options:

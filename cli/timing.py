@@ -15,9 +15,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def expected_time(preset: str, platform: str, env_steps: int) -> str:
-    """Return what to expect of a run, in words."""
-    if (preset, platform) not in MEASURED:
-        return f"{env_steps:,} environment steps; the progress bar shows the time left"
+def expected_time(preset: str, platform: str, env_steps: int, seeds: int = 1) -> str:
+    """Return what to expect of a run, in words. Only runs of one seed were measured."""
+    if (preset, platform) not in MEASURED or seeds > 1:
+        each = f" for each of {seeds} seeds" if seeds > 1 else ""
+        return f"{env_steps:,} environment steps{each}; the progress bar shows the time left"
     rate, machine = MEASURED[preset, platform]
     return f"{env_steps:,} environment steps take about {duration(env_steps / rate)} on {machine}"

@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hieros_eqx.config import HierosConfig, from_dict
 
 from .options import config_options
 from .resolve import given, read_file, resolve, see_working_directory
+from .seeds import format_seeds
+
+LONGEST_SEEDS = 40  # characters in the name of a run directory
 
 
 @click.command("train")
@@ -50,10 +54,18 @@ def stored_config(run_dir: str) -> HierosConfig | None:
 
 
 def new_run_dir(config: HierosConfig, now: datetime, root: Path = Path("runs")) -> Path:
-    """Return a directory that does not exist yet, named after environment, preset, seed and time."""
+    """Return a directory that does not exist yet, named after environment, preset, seeds and time."""
     env = re.sub(r"[^A-Za-z0-9]+", "-", config.env.game or config.env.id or "env").strip("-")
-    name = f"{env}-{config.preset}-seed{config.training.seed}-{now:%Y%m%d-%H%M%S}"
+    name = f"{env}-{config.preset}-{_name_seeds(config.all_seeds)}-{now:%Y%m%d-%H%M%S}"
     taken = 1
     while (directory := root / (name if taken == 1 else f"{name}-{taken}")).exists():
         taken += 1
     return directory
+
+
+def _name_seeds(seeds: Sequence[int]) -> str:
+    """Return `seed3`, `seeds0-3`, `seeds0-2_7`, or only how many where that would be long."""
+    listed = format_seeds(seeds).replace(",", "_")
+    if len(listed) > LONGEST_SEEDS:
+        return f"{len(seeds)}seeds"
+    return f"seed{'s' if len(seeds) > 1 else ''}{listed}"
