@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hieros_eqx.backend.allocator import keep_freed_memory
 from hieros_eqx.config import HierosConfig, from_dict
 
 from .options import config_options
@@ -32,6 +33,7 @@ def command(ctx: click.Context, run_dir: str | None, **_: object) -> None:
 
     With --run-dir alone, the run in that directory is continued with its own configuration.
     """
+    keep_freed_memory()
     config = stored_config(run_dir) if run_dir and not given(ctx) else None
     if config is None:
         config = resolve(ctx, needs_environment=True)

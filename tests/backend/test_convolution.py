@@ -36,12 +36,11 @@ def test_values(xp, rng, direction, stride):
 @pytest.mark.parametrize("stride", [2, 4])
 def test_the_forms_of_all_platforms_agree(rng, stride):
     x, kernel = map(jnp.asarray, example(rng, stride))
-    x, small = x[0], jnp.asarray(rng.normal(size=(3, 4, 6, 7)))
+    x = x[0]
     c = convolution_jax
     pairs = [
         (c.conv_cells(x, kernel, stride), c.conv_library(x, kernel, stride)),
         (c.transpose_cells(x, kernel, stride), c.transpose_library(x, kernel, stride)),
-        (c.kernel_gradient_cells(x, small, stride), c.kernel_gradient_library(x, small, stride)),
     ]
     for cells, library in pairs:
         np.testing.assert_allclose(cells, library, rtol=1e-10, atol=1e-10)
