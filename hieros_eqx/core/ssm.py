@@ -21,7 +21,20 @@ def discretize(
     `bilinear`, with $Z = \Lambda\Delta/2$: $\bar\Lambda = (1 + Z) / (1 - Z)$, $\bar B = \Delta / (1 - Z)\,B$.
     Raises `ValueError` for another `method`.
     """
-    xp = namespace(eigenvalues, b, step)
+    a_bar, gain = decay_and_gain(eigenvalues, step, method)
+    return a_bar, gain[:, None] * b
+
+
+def decay_and_gain(
+    eigenvalues: Complex[Array, " state"],
+    step: Float[Array, " state"],
+    method: str = "zoh",
+) -> tuple[Complex[Array, " state"], Complex[Array, " state"]]:
+    r"""What `discretize` comes to: $\bar\Lambda$, and the $g$ with $\bar B = g B$, so $\bar B u = g (B u)$.
+
+    Raises `ValueError` for another `method`.
+    """
+    xp = namespace(eigenvalues, step)
     step = step.astype(eigenvalues.dtype)
     if method == "zoh":
         a_bar = xp.exp(eigenvalues * step)
@@ -32,7 +45,7 @@ def discretize(
         gain = step / denominator
     else:
         raise ValueError(f'`method` must be "zoh" or "bilinear"; got {method!r}.')
-    return a_bar, gain[:, None] * b
+    return a_bar, gain
 
 
 def scan(

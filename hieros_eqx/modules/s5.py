@@ -18,12 +18,10 @@ MAX_REAL = -1e-4
 
 
 class DiscreteSSM(NamedTuple):
-    """An S5 layer at its step size; the weights are real, side by side for real and imaginary parts."""
+    r"""An S5 layer at its step size: $x_t = \bar\Lambda x_{t-1} + g (B u_t)$."""
 
     a_bar: Complex[Array, " state"]
-    b_weight: Float[Array, "feature two_state"]
-    c_weight: Float[Array, "two_state feature"]
-    d: Float[Array, " feature"]
+    gain: Complex[Array, " state"]
 
 
 def to_complex(x: Float[Array, "*batch two_state"]) -> Complex[Array, "*batch state"]:
@@ -42,15 +40,18 @@ def _pair(x: Complex[np.ndarray, "*shape"]) -> Float[Array, "*shape 2"]:
 
 
 class S5SSM(eqx.Module):
-    r"""$x_t = \bar\Lambda x_{t-1} + \bar B u_t$, $y_t = \mathrm{Re}(C x_t) + D u_t$; complex as pairs.
+    r"""$x_t = \bar\Lambda x_{t-1} + \bar B u_t$, $y_t = \mathrm{Re}(C x_t) + D u_t$.
+
+    Parameters are real. B and C lie as they are multiplied with, so that nothing is copied: `u @ b` are the
+    real and then the imaginary parts of $B u$, and $\mathrm{Re}(C x)$ is `to_real(x) @ c`.
 
     Starts as HiPPO-LegS-N, block-diagonal, with $B = V^{-1} B_0$ and $C = C_0 V$ for LeCun normal $B_0$,
     $C_0$; all eigenvalues kept, steps log-uniform, D normal.
     """
 
     eigenvalues: Float[Array, "state 2"]
-    b: Float[Array, "state feature 2"]
-    c: Float[Array, "feature state 2"]
+    b: Float[Array, "feature two_state"]  # Re B^T, then Im B^T
+    c: Float[Array, "two_state feature"]  # Re C^T over -Im C^T
     d: Float[Array, " feature"]
     log_step: Float[Array, " state"]
     discretization: Literal["zoh", "bilinear"] = eqx.field(static=True)
@@ -73,25 +74,19 @@ class S5SSM(eqx.Module):
         c = jr.normal(c_key, (2, features, state), jnp.float32) / math.sqrt(state)
         v_real, v_imag = vectors_pair[..., 0], vectors_pair[..., 1]
         self.eigenvalues = _pair(eigenvalues)
-        self.b = jnp.stack([v_real.T @ b, -v_imag.T @ b], axis=-1)
-        self.c = jnp.stack([c[0] @ v_real - c[1] @ v_imag, c[0] @ v_imag + c[1] @ v_real], axis=-1)
+        self.b = jnp.concatenate([v_real.T @ b, -v_imag.T @ b]).T
+        self.c = jnp.concatenate([c[0] @ v_real - c[1] @ v_imag, -c[0] @ v_imag - c[1] @ v_real], axis=-1).T
         self.d = jr.normal(d_key, (features,), jnp.float32)
         low, high = math.log(step_min), math.log(step_max)
         self.log_step = low + (high - low) * jr.uniform(step_key, (state,), jnp.float32)
         self.discretization = discretization
 
     def discretize(self) -> DiscreteSSM:
-        """Return all that depends on parameters alone; compute it once per update."""
-        xp = namespace(self.eigenvalues)
-        real = xp.minimum(self.eigenvalues[:, 0], MAX_REAL)
-        a_bar, b_bar = ssm.discretize(
-            as_complex(real, self.eigenvalues[:, 1]),
-            as_complex(self.b[..., 0], self.b[..., 1]),
-            xp.exp(self.log_step),
-            self.discretization,
-        )
-        c_weight = xp.concatenate([self.c[..., 0].T, -self.c[..., 1].T])
-        return DiscreteSSM(a_bar, to_real(b_bar.T), c_weight, self.d)
+        """Return what the recurrence needs and parameters alone decide; compute it once per update."""
+        real = namespace(self.eigenvalues).minimum(self.eigenvalues[:, 0], MAX_REAL)
+        eigenvalues = as_complex(real, self.eigenvalues[:, 1])
+        step = namespace(self.log_step).exp(self.log_step)
+        return DiscreteSSM(*ssm.decay_and_gain(eigenvalues, step, self.discretization))
 
     def scan(
         self,
@@ -102,9 +97,9 @@ class S5SSM(eqx.Module):
         state_reset: Float[Array, " two_state"],
     ) -> tuple[Float[Array, "time *batch feature"], Float[Array, "time *batch two_state"]]:
         """Return outputs and states of a sequence; `state` is the one before index 0."""
-        bu = to_complex(u @ discrete.b_weight)
+        bu = self._drive(discrete, u)
         x = to_real(ssm.scan(discrete.a_bar, bu, reset, to_complex(state), to_complex(state_reset)))
-        return self._read(discrete, x, u), x
+        return self._read(x, u), x
 
     def step(
         self,
@@ -115,9 +110,13 @@ class S5SSM(eqx.Module):
         state_reset: Float[Array, " two_state"],
     ) -> tuple[Float[Array, "*batch feature"], Float[Array, "*batch two_state"]]:
         """Return output and state of one step."""
-        bu = to_complex(u @ discrete.b_weight)
+        bu = self._drive(discrete, u)
         x = to_real(ssm.step(discrete.a_bar, bu, reset, to_complex(state), to_complex(state_reset)))
-        return self._read(discrete, x, u), x
+        return self._read(x, u), x
 
-    def _read(self, discrete: DiscreteSSM, x: Array, u: Array) -> Array:
-        return x @ discrete.c_weight + nn.trailing(discrete.d, u) * u
+    def _drive(self, discrete: DiscreteSSM, u: Array) -> Array:
+        bu = to_complex(u @ self.b)
+        return nn.trailing(discrete.gain, bu) * bu
+
+    def _read(self, x: Array, u: Array) -> Array:
+        return x @ self.c + nn.trailing(self.d, u) * u

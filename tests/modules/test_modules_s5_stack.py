@@ -36,11 +36,17 @@ def gelu(x):
     return np.array([0.5 * v * (1 + erf(v / 2**0.5)) for v in x])
 
 
+def b_and_c(ssm):
+    """The complex matrices [state feature] and [feature state] of a module's real parameters."""
+    size = len(ssm.log_step)
+    return (ssm.b[:, :size] + 1j * ssm.b[:, size:]).T, (ssm.c[:size] - 1j * ssm.c[size:]).T
+
+
 def layer_step(layer, x, before, method):
     """One S5 layer with complex numbers, from its parameters."""
     ssm = layer.ssm
     eigenvalue = np.minimum(ssm.eigenvalues[:, 0], -1e-4) + 1j * ssm.eigenvalues[:, 1]
-    dt, b, c = np.exp(ssm.log_step), ssm.b @ [1, 1j], ssm.c @ [1, 1j]
+    dt, (b, c) = np.exp(ssm.log_step), b_and_c(ssm)
     if method == "zoh":
         a_bar, gain = np.exp(eigenvalue * dt), (np.exp(eigenvalue * dt) - 1) / eigenvalue
     else:
@@ -121,10 +127,10 @@ def test_start_of_b_and_c(fresh):
     """V B is real LeCun normal (variance 1 / D); C V^-1 is complex with variance 1 / P in each part."""
     _, vectors = hippo_legs_normal(32)
     v = np.kron(np.eye(4), vectors)
-    b = v @ (fresh.b @ [1, 1j])
+    b, c = b_and_c(fresh)
+    b, c = v @ b, c @ np.linalg.inv(v)
     np.testing.assert_allclose(b.imag, 0, atol=1e-6)
     assert b.real.var() == pytest.approx(1 / 200, rel=0.04)
-    c = fresh.c @ [1, 1j] @ np.linalg.inv(v)
     assert c.real.var() == pytest.approx(1 / 128, rel=0.04)
     assert c.imag.var() == pytest.approx(1 / 128, rel=0.04)
     assert fresh.d.std() == pytest.approx(1, rel=0.2)
