@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hieros_eqx.backend import namespace
-from hieros_eqx.core.nn import trailing
+from hieros_eqx.core.nn import log_softmax, trailing
 from hieros_eqx.types import Array
 
 
@@ -57,11 +57,40 @@ def from_two_hot(probs: Float[Array, "*batch bins"], bins: Float[Array, " bins"]
     pairs from both ends, $p b + p' b' = (p' - p) b' + p (b + b')$: where bins and probabilities are symmetric
     both terms are exactly zero, also where a compiler fuses multiplication and addition.
     """
+    p_low, p_high = _ends(probs)
+    return _paired_mean(probs, p_high - p_low, bins)
+
+
+def mean_of_logits(
+    logits: Float[Array, "*batch bins"], bins: Float[Array, " bins"]
+) -> Float[Array, "*batch"]:
+    r"""The mean $\sum_i p_i b_i$ of $p = \mathrm{softmax}(l)$, in pairs of bins as in `from_two_hot`.
+
+    An ulp between the exponentials of equal logits, as vectorised code has it, would be a mean of 0.1. So
+    the differences of probabilities are taken from those of logits, $p' - p = p' (1 - e^{l - l'})$ where
+    $l' > l$, else $p (e^{l' - l} - 1)$: equal logits give exactly zero.
+    """
+    xp = namespace(logits, bins)
+    low, high = _ends(logits)
+    rises = high > low
+    probs = xp.exp(log_softmax(logits))
+    p_low, p_high = _ends(probs)
+    share = xp.expm1(xp.where(rises, low - high, high - low))
+    return _paired_mean(probs, xp.where(rises, -p_high * share, p_low * share), bins)
+
+
+def _ends(x: Float[Array, "*batch bins"]) -> tuple[Float[Array, "*batch half"], Float[Array, "*batch half"]]:
+    """Return the lower and the upper half of the bins, such that opposite ones have the same index."""
+    half = x.shape[-1] // 2
+    return namespace(x).flip(x[..., :half], axis=-1), x[..., -half:]
+
+
+def _paired_mean(probs: Array, difference: Array, bins: Array) -> Array:
+    """Return the sum of `(p' - p) b' + p (b + b')` over pairs, given all `p' - p`, and of what is between."""
     xp = namespace(probs, bins)
     values = xp.asarray(bins, dtype=probs.dtype)
     half = bins.shape[-1] // 2
-    low, high = xp.flip(values[:half]), values[-half:]
-    p_low, p_high = xp.flip(probs[..., :half], axis=-1), probs[..., -half:]
-    pairs = (p_high - p_low) * trailing(high, p_high) + p_low * trailing(low + high, p_low)
+    (low, high), (p_low, _) = _ends(values), _ends(probs)
+    pairs = difference * trailing(high, difference) + p_low * trailing(low + high, p_low)
     middle = probs[..., half:-half] * trailing(values[half:-half], probs)
     return xp.sum(pairs, axis=-1) + xp.sum(middle, axis=-1)

@@ -30,11 +30,11 @@ class TwoHotBins:
             return transforms.two_hot(x, transforms.symexp_bins(self.num))
         return transforms.two_hot(transforms.symlog(x), transforms.symlog_bins(self.num))
 
-    def mean(self, probs: Float[Array, "*batch bins"]) -> Float[Array, "*batch"]:
-        """Return the value that probabilities stand for."""
+    def mean(self, logits: Float[Array, "*batch bins"]) -> Float[Array, "*batch"]:
+        """Return the value that unnormalised log-probabilities stand for."""
         if self.space == "symexp":
-            return transforms.from_two_hot(probs, transforms.symexp_bins(self.num))
-        return transforms.symexp(transforms.from_two_hot(probs, transforms.symlog_bins(self.num)))
+            return transforms.mean_of_logits(logits, transforms.symexp_bins(self.num))
+        return transforms.symexp(transforms.mean_of_logits(logits, transforms.symlog_bins(self.num)))
 
 
 class TwoHotHead(eqx.Module):
@@ -53,7 +53,7 @@ class TwoHotHead(eqx.Module):
 
     def mean(self, logits: Float[Array, "*batch bins"]) -> Float[Array, "*batch"]:
         """Return the expected number."""
-        return self.bins.mean(nn.softmax(logits))
+        return self.bins.mean(logits)
 
     def loss(
         self, logits: Float[Array, "*batch bins"], target: Float[Array, "*batch"]

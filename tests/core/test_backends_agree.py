@@ -47,6 +47,7 @@ CASES = {
     "symexp": (transforms.symexp, X),
     "two_hot": (lambda x: transforms.two_hot(x, BINS), X),
     "from_two_hot": (lambda x: transforms.from_two_hot(nn.softmax(x), BINS[:4]), X),
+    "mean_of_logits": (lambda x: transforms.mean_of_logits(9 * x, BINS[:4]), X),
     "unimix": (categorical.unimix, 10 * X),
     "kl": (categorical.kl, X, Y),
     "entropy": (categorical.entropy, X),

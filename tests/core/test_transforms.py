@@ -81,6 +81,41 @@ def test_mean_of_wide_bins_in_float32(xp, count):
     np.testing.assert_allclose(got, [want, 0], rtol=1e-5)
 
 
+@pytest.mark.x64
+@pytest.mark.parametrize("count", [9, 10])
+def test_mean_of_logits_against_its_definition(xp, rng, count):
+    """Bins up to 200 that are not symmetric, logits far apart."""
+    bins = np.sort(100 * rng.normal(size=count))
+    logits = 9 * rng.normal(size=(3, 2, count))
+    logits[0] = logits[0, :, ::-1]
+    weights = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    want = [[sum(p * b for p, b in zip(row, bins, strict=True)) for row in rows] for rows in weights]
+    np.testing.assert_allclose(transforms.mean_of_logits(xp(logits), bins), want, rtol=1e-10)
+
+
+@pytest.mark.parametrize("count", [41, 254, 255])
+def test_equal_opposite_logits_have_mean_zero_in_float32(xp, rng, count):
+    """Where XLA optimises, exponentials of equal numbers differ by an ulp; times 5e8 the mean was 0.9."""
+    bins, half = transforms.symexp_bins(count), count // 2
+    logits = rng.normal(size=(50, count)).astype(np.float32)
+    logits[:, -half:] = logits[:, half - 1 :: -1]
+    np.testing.assert_array_equal(transforms.mean_of_logits(xp(logits), bins), 0)
+    optimised = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+    compiled = jax.jit(lambda x: transforms.mean_of_logits(x, bins), compiler_options=optimised)
+    np.testing.assert_array_equal(compiled(jnp.asarray(logits)), 0)
+
+
+@pytest.mark.x64
+def test_gradient_of_the_mean_of_logits_by_differences(rng):
+    """Also where opposite logits are equal, on the seam of the two formulas."""
+    bins = transforms.symexp_bins(9, 2.0)
+    for logits in (rng.normal(size=9), np.zeros(9)):
+        gradient = jax.grad(lambda x: transforms.mean_of_logits(x, bins))(jnp.asarray(logits))
+        for i, step in enumerate(1e-6 * np.eye(9)):
+            up, down = (transforms.mean_of_logits(logits + sign * step, bins) for sign in (1, -1))
+            np.testing.assert_allclose(gradient[i], (up - down) / 2e-6, rtol=1e-6, atol=1e-8)
+
+
 def test_two_hot_takes_bins_in_the_dtype_of_x(xp):
     assert transforms.two_hot(xp(np.zeros(3, np.float32)), BINS["even"]).dtype == np.float32
 
