@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from hieros_eqx.backend.allocator import keep_freed_memory
 from hieros_eqx.config import HierosConfig, from_dict
 
 from .options import config_options
@@ -33,6 +32,8 @@ def command(ctx: click.Context, run_dir: str | None, **_: object) -> None:
 
     With --run-dir alone, the run in that directory is continued with its own configuration.
     """
+    from hieros_eqx.backend.allocator import keep_freed_memory  # knows JAX, which --help need not import
+
     keep_freed_memory()
     config = stored_config(run_dir) if run_dir and not given(ctx) else None
     if config is None:
