@@ -2,6 +2,7 @@
 
 from hieros_eqx.agent.act import init_carry, policy
 from hieros_eqx.agent.init import init, init_params
+from hieros_eqx.agent.seeds import init_seeds, num_seeds, seed_mesh, select_seed
 from hieros_eqx.agent.state import ActCarry, AgentParams, HierosState, LevelParams
 from hieros_eqx.agent.step import act
 from hieros_eqx.agent.update import LevelMetrics, update
@@ -17,7 +18,11 @@ __all__ = [
     "init",
     "init_carry",
     "init_params",
+    "init_seeds",
+    "num_seeds",
     "policy",
     "record",
+    "seed_mesh",
+    "select_seed",
     "update",
 ]

@@ -7,10 +7,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Int
 
 from hieros_eqx.agent.act import init_carry
 from hieros_eqx.agent.optimizers import actor_critic_optimizer, autoencoder_optimizer, world_model_optimizer
-from hieros_eqx.agent.state import AgentParams, HierosState, Learner, LevelLearner, LevelParams
+from hieros_eqx.agent.state import ActCarry, AgentParams, HierosState, Learner, LevelLearner, LevelParams
 from hieros_eqx.config import HierosConfig, SubgoalConfig
 from hieros_eqx.modules import (
     S5WM,
@@ -22,7 +23,7 @@ from hieros_eqx.modules import (
     policy_input_size,
 )
 from hieros_eqx.replay import init_replay
-from hieros_eqx.types import REWARD_KINDS, ActionSpace, ObservationSpace, Spaces
+from hieros_eqx.types import REWARD_KINDS, ActionSpace, Array, ObservationSpace, Spaces
 
 
 def init(config: HierosConfig, spaces: Spaces, key: Any) -> HierosState:
@@ -30,17 +31,29 @@ def init(config: HierosConfig, spaces: Spaces, key: Any) -> HierosState:
 
     `key` is a typed JAX key (`jax.random.key`); it is consumed.
     """
-    key, params_key = jax.random.split(key)
-    params, learner = _init_learned(config, spaces, params_key)
+    params, learner, carry, key = init_keyed(config, spaces, key)
+    env_step, train_step = init_counters(config)
     return HierosState(
         params=params,
         learner=learner,
-        carry=init_carry(params, config.env.num_envs),
+        carry=carry,
         replay=init_replay(config, spaces),
         key=key,
-        env_step=jnp.zeros((), jnp.int32),
-        train_step=jnp.zeros((config.levels,), jnp.int32),
+        env_step=env_step,
+        train_step=train_step,
     )
+
+
+def init_keyed(config: HierosConfig, spaces: Spaces, key: Any) -> tuple[AgentParams, Learner, ActCarry, Any]:
+    """Return what the key decides of a fresh state: parameters, learners, carry and the key to go on with."""
+    key, params_key = jax.random.split(key)
+    params, learner = _init_learned(config, spaces, params_key)
+    return params, learner, init_carry(params, config.env.num_envs), key
+
+
+def init_counters(config: HierosConfig) -> tuple[Int[Array, ""], Int[Array, " level"]]:
+    """Return a fresh `env_step` and `train_step`."""
+    return jnp.zeros((), jnp.int32), jnp.zeros((config.levels,), jnp.int32)
 
 
 @partial(jax.jit, static_argnums=(0, 1))  # one program compiles much faster than hundreds of small ones

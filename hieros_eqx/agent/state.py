@@ -1,8 +1,10 @@
 """The one immutable tree of all that changes: parameters, learners, acting carry, replay, key, counters."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 from jaxtyping import Float, Int
 
 from hieros_eqx.config import HierosConfig
@@ -71,16 +73,22 @@ class ActCarry(NamedTuple):
     levels: tuple[LevelCarry, ...]
 
 
-class HierosState(eqx.Module):
-    """Everything. It goes into `act` and `update`, and comes out of them; nothing else remembers anything."""
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class HierosState:
+    """Everything. It goes into `act` and `update`, and comes out of them; nothing else remembers anything.
+
+    Seeds side by side (`init_seeds`) are one such state, in which every leaf but the two counters leads with
+    `seed`. A plain dataclass: making an Equinox module walks its whole tree, nearly a millisecond each step.
+    """
 
     params: AgentParams
     learner: Learner
     carry: ActCarry
     replay: tuple[RingBuffer, ...]
     key: Any  # typed JAX key
-    env_step: Int[Array, ""]  # environment steps so far, summed over environments
-    train_step: Int[Array, " level"]  # updates so far
+    env_step: Any  # int32 []: environment steps of each seed so far, summed over its environments
+    train_step: Any  # int32 [level]: updates so far
 
     @property
     def config(self) -> HierosConfig:

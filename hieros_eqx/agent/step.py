@@ -4,8 +4,10 @@ from dataclasses import replace
 from functools import partial
 
 import jax
+import numpy as np
 
 from hieros_eqx.agent.act import policy
+from hieros_eqx.agent.seeds import over_seeds, seed_axis
 from hieros_eqx.agent.state import HierosState
 from hieros_eqx.replay import record
 from hieros_eqx.types import Array, Timestep
@@ -14,17 +16,45 @@ from hieros_eqx.types import Array, Timestep
 def act(state: HierosState, timestep: Timestep) -> tuple[HierosState, Array]:
     """Take in one step of every environment, keep it in replay, and return the state and the next actions.
 
-    Carry, replay and key are donated: do not use the old state again.
+    With a seed axis in the state, `timestep` and actions lead with `seed`, then `env`. Carry, replay and key
+    are donated: do not use the old state again. Raises `ValueError` if `timestep` is not of the state's
+    environments.
     """
+    _check(state, timestep)
     carry, replay, key, env_step, action = _act(
-        state.params, state.carry, state.replay, state.key, state.env_step, timestep
+        state.params,
+        state.carry,
+        state.replay,
+        state.key,
+        state.env_step,
+        timestep,
+        seeds=seed_axis(state.key),
     )
     return replace(state, carry=carry, replay=replay, key=key, env_step=env_step), action
 
 
-@partial(jax.jit, donate_argnums=(1, 2, 3, 4))
-def _act(params, carry, replay, key, env_step, timestep):
+@partial(jax.jit, static_argnames="seeds", donate_argnums=(1, 2, 3, 4))
+def _act(params, carry, replay, key, env_step, timestep, *, seeds=None):
+    carry, replay, key, action = over_seeds(_act_of_one, seeds)(params, carry, replay, key, timestep)
+    return carry, replay, key, env_step + timestep.reward.shape[-1], action
+
+
+def _act_of_one(params, carry, replay, key, timestep):
     key, policy_key = jax.random.split(key)
     carry, action, transitions, due = policy(params, carry, timestep, policy_key)
-    replay = record(replay, transitions, due)
-    return carry, replay, key, env_step + timestep.reward.shape[0], action
+    return carry, record(replay, transitions, due), key, action
+
+
+def _check(state: HierosState, timestep: Timestep) -> None:
+    """Broadcasting would take a step of the wrong shape for one of as many environments."""
+    lead = state.carry.clock.shape
+    observation = (*lead, *state.spaces.observation.shape)
+    wanted = dict.fromkeys(Timestep._fields, lead) | {"observation": observation}
+    for field, shape in wanted.items():
+        got = np.shape(getattr(timestep, field))
+        if got != shape:
+            axes = "[seed env ...]" if len(lead) > 1 else "[env ...]"
+            raise ValueError(
+                f"wanted `timestep.{field}` of shape {shape}, {axes}, got {got}. Reshape what the "
+                "environments return, or make as many of them as the state was made for."
+            )

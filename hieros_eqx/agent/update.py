@@ -18,6 +18,7 @@ from hieros_eqx.agent.optimizers import (
     autoencoder_optimizer,
     world_model_optimizer,
 )
+from hieros_eqx.agent.seeds import over_seeds, seed_axis
 from hieros_eqx.agent.state import AgentParams, HierosState, Learner, LevelLearner, LevelParams
 from hieros_eqx.agent.subgoal import AutoencoderMetrics, adapt_beta, autoencoder_loss
 from hieros_eqx.backend import random
@@ -48,22 +49,23 @@ class LevelMetrics(NamedTuple):
 def update(state: HierosState, depth: int) -> tuple[HierosState, dict[str, LevelMetrics]]:
     """Train levels 0 .. depth-1 once, each on its own batch, and return the new state and metrics per level.
 
-    The worker is one compiled program, the levels above are another for each depth. The state is donated: do
-    not use the old one again.
+    The worker is one compiled program, the levels above are another for each depth. Of a state with a seed
+    axis every seed is trained, and metrics lead with `seed`. The state is donated: do not use the old one
+    again. Raises `ValueError` if there are fewer levels than `depth`, or `depth` is less than 1.
     """
     config = state.config
     if not 1 <= depth <= config.levels:
         raise ValueError(f"depth must lie in [1, {config.levels}], the number of levels; got {depth}.")
-    params, learner, replay = state.params, state.learner, state.replay
+    params, learner, replay, seeds = state.params, state.learner, state.replay, seed_axis(state.key)
     key, worker, worker_learner, train_step, ring, metrics = _update_worker(
-        state.key, params.worker, learner.worker, state.train_step, replay[0], config=config
+        state.key, params.worker, learner.worker, state.train_step, replay[0], config=config, seeds=seeds
     )
     replay = (ring, *replay[1:])
     all_metrics = {"level0": metrics}
     upper, upper_learner = params.upper, learner.upper
     if depth > 1:
         key, upper, upper_learner, train_step, replay, stacked = _update_upper(
-            key, upper, upper_learner, train_step, replay, config=config, depth=depth
+            key, upper, upper_learner, train_step, replay, config=config, depth=depth, seeds=seeds
         )
         all_metrics |= {f"level{i + 1}": metrics for i, metrics in enumerate(stacked)}
     new = HierosState(
@@ -78,18 +80,28 @@ def update(state: HierosState, depth: int) -> tuple[HierosState, dict[str, Level
     return new, all_metrics
 
 
-@partial(jax.jit, static_argnames="config", donate_argnums=(0, 1, 2, 3, 4))
-def _update_worker(key, worker, learner, train_step, ring, *, config):
-    key, draw_key, learn_key = jax.random.split(key, 3)
-    ring, drawn, batch = sample_batch((ring,), 0, draw_key, config)
-    worker, learner, latent, metrics = learn(worker, learner, batch, learn_key, config)
-    ring = _refresh(ring, drawn, latent, config)
+@partial(jax.jit, static_argnames=("config", "seeds"), donate_argnums=(0, 1, 2, 3, 4))
+def _update_worker(key, worker, learner, train_step, ring, *, config, seeds=None):
+    one = over_seeds(partial(_worker_of_one, config=config), seeds)
+    key, worker, learner, ring, metrics = one(key, worker, learner, ring)
     return key, worker, learner, train_step.at[0].add(1), ring, metrics
 
 
-@partial(jax.jit, static_argnames=("config", "depth"), donate_argnums=(0, 1, 2, 3, 4))
-def _update_upper(key, upper, learner, train_step, replay, *, config, depth):
-    count = depth - 1
+def _worker_of_one(key, worker, learner, ring, *, config):
+    key, draw_key, learn_key = jax.random.split(key, 3)
+    ring, drawn, batch = sample_batch((ring,), 0, draw_key, config)
+    worker, learner, latent, metrics = learn(worker, learner, batch, learn_key, config)
+    return key, worker, learner, _refresh(ring, drawn, latent, config), metrics
+
+
+@partial(jax.jit, static_argnames=("config", "depth", "seeds"), donate_argnums=(0, 1, 2, 3, 4))
+def _update_upper(key, upper, learner, train_step, replay, *, config, depth, seeds=None):
+    one = over_seeds(partial(_upper_of_one, config=config, count=depth - 1), seeds)
+    key, upper, learner, replay, metrics = one(key, upper, learner, replay)
+    return key, upper, learner, train_step.at[1:depth].add(1), replay, metrics
+
+
+def _upper_of_one(key, upper, learner, replay, *, config, count):
     key, draw_key, learn_key = jax.random.split(key, 3)
     rings, drawn, batches = list(replay), [], []
     for level, level_key in enumerate(jax.random.split(draw_key, count), start=1):
@@ -105,7 +117,6 @@ def _update_upper(key, upper, learner, train_step, replay, *, config, depth):
         key,
         replace_prefix(upper, new),
         replace_prefix(learner, new_learner),
-        train_step.at[1:depth].add(1),
         tuple(rings),
         [slice_level(metrics, i) for i in range(count)],
     )
