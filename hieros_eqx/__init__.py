@@ -8,7 +8,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hieros_eqx.agent import HierosState, act, init, init_carry, policy, record, update
+    from hieros_eqx.agent import (
+        HierosState,
+        act,
+        init,
+        init_carry,
+        init_seeds,
+        policy,
+        record,
+        select_seed,
+        update,
+    )
     from hieros_eqx.config import PRESETS, HierosConfig, make_preset, presets
     from hieros_eqx.training import Agent, EvaluationResult, TrainResult, evaluate, load, train
     from hieros_eqx.types import Spaces, Timestep
@@ -28,11 +38,13 @@ __all__ = [
     "evaluate",
     "init",
     "init_carry",
+    "init_seeds",
     "load",
     "make_preset",
     "policy",
     "presets",
     "record",
+    "select_seed",
     "train",
     "update",
 ]
@@ -48,8 +60,10 @@ _HOME = {
     "act": "agent",
     "init": "agent",
     "init_carry": "agent",
+    "init_seeds": "agent",
     "policy": "agent",
     "record": "agent",
+    "select_seed": "agent",
     "update": "agent",
     "Agent": "training",
     "EvaluationResult": "training",
