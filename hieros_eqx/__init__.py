@@ -20,7 +20,16 @@ if TYPE_CHECKING:
         update,
     )
     from hieros_eqx.config import PRESETS, HierosConfig, make_preset, presets
-    from hieros_eqx.training import Agent, EvaluationResult, TrainResult, evaluate, load, train
+    from hieros_eqx.training import (
+        Agent,
+        EvaluationResult,
+        TrainResult,
+        evaluate,
+        evaluate_seeds,
+        load,
+        load_all,
+        train,
+    )
     from hieros_eqx.types import Spaces, Timestep
 
 __version__ = "0.1.0"
@@ -36,10 +45,12 @@ __all__ = [
     "TrainResult",
     "act",
     "evaluate",
+    "evaluate_seeds",
     "init",
     "init_carry",
     "init_seeds",
     "load",
+    "load_all",
     "make_preset",
     "policy",
     "presets",
@@ -69,7 +80,9 @@ _HOME = {
     "EvaluationResult": "training",
     "TrainResult": "training",
     "evaluate": "training",
+    "evaluate_seeds": "training",
     "load": "training",
+    "load_all": "training",
     "train": "training",
 }
 

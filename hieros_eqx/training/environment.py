@@ -1,12 +1,15 @@
 """The environments of a run or an evaluation: those of the configuration, or the caller's own."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.envs import VectorEnv, env_seeds, make_env, make_from_factory
 from hieros_eqx.errors import ConfigError
+from hieros_eqx.types import Array, Timestep
 
 EnvLike = Any
 """None (as configured), an id, a factory, a `VectorEnv`, or a `gymnasium.Env`, which may not be installed."""
@@ -17,8 +20,10 @@ def is_made(env: EnvLike) -> bool:
     return hasattr(env, "step") and not isinstance(env, type)
 
 
-def open_env(config: HierosConfig, env: Any, *, num_envs: int, seed: int, training: bool) -> VectorEnv:
-    """Return `num_envs` environments as one checked `VectorEnv`.
+def open_env(
+    config: HierosConfig, env: Any, *, num_envs: int, seed: int | Sequence[int], training: bool
+) -> VectorEnv:
+    """Return `num_envs` environments as one checked `VectorEnv`; of several seeds, seed after seed.
 
     `env` is None (what `config.env` names), an id or `module:factory`, a factory, a `VectorEnv`, or, for one
     environment, a `gymnasium.Env`. Raises `EnvError` if it cannot be made, `ConfigError` if nothing is named.
@@ -50,3 +55,15 @@ def resumed_seed(seed: int, env_step: int) -> int:
     if env_step == 0:
         return seed
     return int(np.random.SeedSequence((seed, env_step)).generate_state(1)[0]) >> 1
+
+
+def lead_with_seed(timestep: Timestep, seeds: int | None) -> Timestep:
+    """Return what a pool of environments gave as views that lead with `seed`, then `env`; None: as it is."""
+    if seeds is None:
+        return timestep
+    return jax.tree.map(lambda x: x.reshape(seeds, -1, *x.shape[1:]), timestep)
+
+
+def lead_with_env(action: Array, seeds: int | None) -> Array:
+    """Return actions that lead with `seed`, then `env`, as one pool of environments takes them."""
+    return action if seeds is None else action.reshape(-1, *action.shape[2:])

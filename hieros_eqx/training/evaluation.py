@@ -1,7 +1,7 @@
 """Playing with a trained agent: neither replay nor optimiser, on either array library."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -16,8 +16,9 @@ from hieros_eqx.envs import VectorEnv
 from hieros_eqx.errors import EnvError
 from hieros_eqx.training import episodes as tracking
 from hieros_eqx.training import metrics
-from hieros_eqx.training.checkpoint import Agent
+from hieros_eqx.training.agents import Agent
 from hieros_eqx.training.environment import EnvLike, is_made, open_env
+from hieros_eqx.types import Timestep
 
 
 @dataclass(frozen=True)
@@ -63,38 +64,56 @@ def evaluate(
 
     Raises `ValueError` if no episode is asked for, `EnvError` if the environment does not fit the agent.
     """
-    if episodes < 1:
-        raise ValueError(f"wanted at least 1 episode, got {episodes}.")
-    if backend not in ("jax", "numpy"):
-        raise ValueError(f'`backend` must be "jax" or "numpy"; got {backend!r}.')
-    if greedy is None:
-        greedy = agent.config.behaviour.evaluation_policy == "mode"
+    greedy = check_request(agent, episodes, backend, greedy)
     num_envs = getattr(env, "num_envs", 1)
     envs = open_env(agent.config, env, num_envs=num_envs, seed=seed, training=False)
     try:
-        if envs.spaces != agent.spaces:
-            raise EnvError(f"wanted an environment with {agent.spaces}, got {envs.spaces}.")
-        quota = np.array([(episodes + num_envs - 1 - i) // num_envs for i in range(num_envs)])
+        check_spaces(agent, envs)
         params = to_numpy(agent.params) if backend == "numpy" else agent.params
-        step = partial(_step if backend == "numpy" else _step_jax, greedy=greedy)
-        return _play(params, envs, quota, step, random.key(seed, backend))
+        take = partial(step if backend == "numpy" else _step_jax, params, greedy=greedy)
+        carry, key = agents.init_carry(params, num_envs), random.key(seed, backend)
+        return result_of(play(envs, shares(episodes, num_envs), take, carry, key))
     finally:
         if not is_made(env):
             envs.close()
 
 
-def _step(params, carry, timestep, key, number, *, greedy):
+def check_request(agent: Agent, episodes: int, backend: str, greedy: bool | None) -> bool:
+    """Return whether to take modes; `ValueError` if what is asked for cannot be played."""
+    if episodes < 1:
+        raise ValueError(f"wanted at least 1 episode, got {episodes}.")
+    if backend not in ("jax", "numpy"):
+        raise ValueError(f'`backend` must be "jax" or "numpy"; got {backend!r}.')
+    return agent.config.behaviour.evaluation_policy == "mode" if greedy is None else greedy
+
+
+def check_spaces(agent: Agent, envs: VectorEnv) -> None:
+    """Raise `EnvError` if the environments are not such as the agent was built for."""
+    if envs.spaces != agent.spaces:
+        raise EnvError(f"wanted an environment with {agent.spaces}, got {envs.spaces}.")
+
+
+def shares(episodes: int, num_envs: int) -> list[int]:
+    """Return how many of the episodes each environment plays."""
+    return [(episodes + num_envs - 1 - i) // num_envs for i in range(num_envs)]
+
+
+def step(params: AgentParams, carry: Any, timestep: Timestep, key: Any, number: Any, *, greedy: bool) -> Any:
+    """Return the new carry and the actions at step `number` of an evaluation."""
     carry, action, _, _ = agents.policy(params, carry, timestep, random.fold_in(key, number), greedy=greedy)
     return carry, action
 
 
-_step_jax = jax.jit(_step, static_argnames="greedy")
+_step_jax = jax.jit(step, static_argnames="greedy")
 
 
-def _play(
-    params: AgentParams, envs: VectorEnv, quota: np.ndarray, step: Callable[..., Any], key: Any
-) -> EvaluationResult:
-    carry = agents.init_carry(params, envs.num_envs)
+def play(
+    envs: VectorEnv, quota: Sequence[int], take: Callable[..., Any], carry: Any, key: Any
+) -> list[list[tracking.Episode]]:
+    """Play until every environment has finished its quota; return the episodes by environment.
+
+    `take(carry, timestep, key, number)` returns the new carry and the actions.
+    """
     open_episodes = tracking.open_episodes(envs.num_envs)
     finished: list[list[tracking.Episode]] = [[] for _ in range(envs.num_envs)]
     timestep, number = envs.reset(), 0
@@ -104,10 +123,14 @@ def _play(
             if len(finished[episode.env]) < quota[episode.env]:
                 finished[episode.env].append(episode)
         if all(len(done) == share for done, share in zip(finished, quota, strict=True)):
-            break
-        carry, action = step(params, carry, timestep, key, np.int32(number))
+            return finished
+        carry, action = take(carry, timestep, key, np.int32(number))
         timestep = envs.step(metrics.fetch(action))
         number += 1
+
+
+def result_of(finished: Sequence[Sequence[tracking.Episode]]) -> EvaluationResult:
+    """Return the result of episodes by environment."""
     played = [episode for done in finished for episode in done]
     return EvaluationResult(
         returns=tuple(episode.episode_return for episode in played),

@@ -31,7 +31,7 @@ class Group(NamedTuple):
     """Sums of the metrics of one group (a level) and how many updates they hold."""
 
     names: tuple[str, ...]
-    total: Any  # float32 [metric], on the device
+    total: Any  # float32 [metric] or [metric seed], on the device
     count: int
 
 
@@ -40,30 +40,39 @@ Means = Mapping[str, Group]
 
 
 def add(means: Means, metrics: Mapping[str, Any]) -> Means:
-    """Return `means` with the scalar metrics of one update added; dispatches, never waits.
+    """Return `means` with the metrics of one update added; dispatches, never waits.
 
-    The sums in `means` are consumed (their buffers are donated).
+    They are scalars, or `[seed]` where seeds are trained side by side. The sums in `means` are consumed
+    (their buffers are donated).
     """
     new = dict(means)
     for name, tree in metrics.items():
         flat = flatten({name: tree})
-        group = new.get(name) or Group(tuple(flat), np.zeros(len(flat), np.float32), 0)
+        group = new.get(name) or _empty(flat)
         if group.names != tuple(flat):
             raise ValueError(f"metrics of {name!r}: wanted {group.names}, got {tuple(flat)}.")
         new[name] = Group(group.names, _accumulate(group.total, tuple(flat.values())), group.count + 1)
     return new
 
 
-def mean(means: Means) -> dict[str, float]:
-    """Return the mean of every metric, with one `fetch`."""
+def mean(means: Means, seeds: int = 1) -> list[dict[str, float]]:
+    """Return the mean of every metric for each of the seeds, with one `fetch`."""
     if not means:
-        return {}
+        return [{} for _ in range(seeds)]
     totals = fetch({name: group.total for name, group in means.items()})
-    return {
-        key: float(value) / group.count
-        for name, group in means.items()
-        for key, value in zip(group.names, totals[name], strict=True)
-    }
+    return [
+        {
+            key: float(value) / group.count
+            for name, group in means.items()
+            for key, value in zip(group.names, totals[name].reshape(-1, seeds)[:, seed], strict=True)
+        }
+        for seed in range(seeds)
+    ]
+
+
+def _empty(flat: Mapping[str, Any]) -> Group:
+    seeds = np.shape(next(iter(flat.values())))
+    return Group(tuple(flat), np.zeros((len(flat), *seeds), np.float32), 0)
 
 
 @partial(jax.jit, donate_argnums=0)

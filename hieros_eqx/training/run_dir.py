@@ -6,7 +6,8 @@ spaces.json        observation and action space, so that an agent loads without 
 run.json           versions, device, commit, command, time of the start and of every resumption
 metrics.jsonl      one line of means per `training.log_every` environment steps
 episodes.jsonl     one line per finished episode
-checkpoints/       the whole state, by environment step
+checkpoints/       the whole state, by environment step; of all seeds that are trained side by side
+agents/seed_N/     the newest agent of a seed on its own: configuration, spaces, parameters
 =================  ==============================================================================
 """
 
@@ -29,7 +30,7 @@ except ImportError:  # Windows: two processes in one directory are not noticed
     fcntl = None  # type: ignore[assignment]
 
 LOCK, CONFIG, SPACES, RUN = ".lock", "config.json", "spaces.json", "run.json"
-METRICS, EPISODES, CHECKPOINTS = "metrics.jsonl", "episodes.jsonl", "checkpoints"
+METRICS, EPISODES, CHECKPOINTS, AGENTS = "metrics.jsonl", "episodes.jsonl", "checkpoints", "agents"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,11 @@ class RunDir:
     def checkpoints(self) -> Path:
         """Folder of checkpoints."""
         return self.path / CHECKPOINTS
+
+    @property
+    def agents(self) -> Path:
+        """Folder of the newest agents, by seed."""
+        return self.path / AGENTS
 
     @property
     def run(self) -> Path:
@@ -98,9 +104,15 @@ def open_run(path: Path, config: HierosConfig, spaces: Spaces) -> Iterator[RunDi
                     f"{path}: wanted an environment with {held}, as the run was started, got {spaces}."
                 )
         else:
-            write_json(path / SPACES, dataclasses.asdict(spaces))
-            write_json(path / CONFIG, to_dict(config))  # last: what has it is a run
+            write_description(path, config, spaces)
         yield RunDir(path)
+
+
+def write_description(path: Path, config: HierosConfig, spaces: Spaces) -> None:
+    """Write what makes a directory one of a run, or of an agent, making the directory if there is none."""
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / SPACES, dataclasses.asdict(spaces))
+    write_json(path / CONFIG, to_dict(config))  # last: what has it is a run
 
 
 def read_config(path: Path) -> HierosConfig:

@@ -7,16 +7,19 @@ from pathlib import Path
 import jax
 import pytest
 
+SEEDS = (3, 0)
+
 
 @pytest.fixture(scope="package", autouse=True)
-def quick_compilation() -> Iterator[None]:
-    """Compile for the compiler's speed, and leave the user's cache alone."""
+def quick_compilation(tmp_path_factory) -> Iterator[None]:
+    """Compile for the compiler's speed, runs of two seeds once, and leave the user's cache alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HIEROS_EQX_COMPILATION_CACHE", "off")
+        patch.setenv("HIEROS_EQX_COMPILATION_CACHE", str(tmp_path_factory.mktemp("compiled")))
         before = jax.config.read("jax_disable_most_optimizations")
         jax.config.update("jax_disable_most_optimizations", True)
         yield
         jax.config.update("jax_disable_most_optimizations", before)
+        jax.config.update("jax_compilation_cache_dir", None)
 
 
 @pytest.fixture(scope="package")
@@ -46,9 +49,28 @@ def config():
 @pytest.fixture(scope="package")
 def finished(config, tmp_path_factory):
     """Return (result, run directory, callback records, number of fetches) of a whole run."""
+    return observed_run(config, tmp_path_factory.mktemp("runs") / "finished")
+
+
+@pytest.fixture(scope="package")
+def side_by_side(config, tmp_path_factory):
+    """Return the same of a run of two seeds, of which the second is that of `finished`."""
+    several = replace(config, training=replace(config.training, seeds=SEEDS))
+    return observed_run(several, tmp_path_factory.mktemp("runs") / "side_by_side")
+
+
+@pytest.fixture(scope="package")
+def alone(config, finished, tmp_path_factory):
+    """Return the runs of `SEEDS` alone by their seeds, as (result, run directory)."""
+    other = config.for_seed(SEEDS[0])
+    path = tmp_path_factory.mktemp("runs") / "alone"
+    return {SEEDS[0]: observed_run(other, path)[:2], SEEDS[1]: finished[:2]}
+
+
+def observed_run(config, path: Path):
+    """Train, and return what `finished` promises."""
     from hieros_eqx.training import metrics, train
 
-    path: Path = tmp_path_factory.mktemp("runs") / "finished"
     records, fetches = [], []
     with pytest.MonkeyPatch.context() as patch:
         fetch = metrics.fetch

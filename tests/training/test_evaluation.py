@@ -30,7 +30,7 @@ class Recorder:
 def test_greedy_play_is_the_same_on_both_backends(finished, monkeypatch):
     """With the posterior's noise taken away, for the backends draw different numbers from one seed."""
     monkeypatch.setattr(random, "gumbel", lambda _key, shape, dtype: np.zeros(shape, dtype))
-    step = jax.jit(evaluation._step, static_argnames="greedy")
+    step = jax.jit(evaluation.step, static_argnames="greedy")
     latents = {"jax": [], "numpy": []}
 
     def recording(backend, take):
@@ -42,7 +42,7 @@ def test_greedy_play_is_the_same_on_both_backends(finished, monkeypatch):
 
         return recorded
 
-    monkeypatch.setattr(evaluation, "_step", recording("numpy", evaluation._step))
+    monkeypatch.setattr(evaluation, "step", recording("numpy", evaluation.step))
     monkeypatch.setattr(evaluation, "_step_jax", recording("jax", step))
     played = []
     for backend in ("jax", "numpy"):
@@ -68,15 +68,14 @@ def test_samples_follow_the_seed(finished):
     assert play(1) == play(1) != play(2)
 
 
-def test_every_environment_plays_its_share(finished, monkeypatch):
+def test_every_environment_plays_its_share():
     """Short episodes must not be counted more often than long ones."""
-    params = finished[0].state.params
     env = random_length(num_envs=3, lengths=[[1], [20], [7]], truncate_every=0, actions=2)
     constant = np.zeros(3, np.int32)
-    monkeypatch.setattr(evaluation.agents, "init_carry", lambda *_: None)
-    quota = np.array([3, 2, 2])
-    result = evaluation._play(params, env, quota, lambda *_: (None, constant), None)
-    assert result.lengths == (1, 1, 1, 20, 20, 7, 7)
+    quota = evaluation.shares(7, 3)
+    assert quota == [3, 2, 2]
+    played = evaluation.play(env, quota, lambda *_: (None, constant), None, None)
+    assert evaluation.result_of(played).lengths == (1, 1, 1, 20, 20, 7, 7)
 
 
 def test_quota_of_episodes(finished):
