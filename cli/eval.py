@@ -1,6 +1,8 @@
 """`hieros-eqx eval`: play episodes with a trained agent and write the result beside the run."""
 
 import json
+import statistics
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,9 +35,24 @@ if TYPE_CHECKING:
     show_default=True,
     help="Array library that the agent acts with; numpy needs no compiler.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
-def command(run: str, episodes: int, backend: Literal["jax", "numpy"], seed: int) -> None:
-    """Play episodes with the agent of a RUN directory."""
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="S",
+    help="Seed of environments and noise.",
+)
+@click.option(
+    "--train-seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Of a run of several seeds, the agent of this one. Default: all.",
+)
+def command(
+    run: str, episodes: int, backend: Literal["jax", "numpy"], seed: int, train_seed: int | None
+) -> None:
+    """Play episodes with the agent, or agents, of a RUN directory."""
     directory = Path(run)
     if not (directory / "config.json").exists():
         raise CheckpointError(
@@ -44,17 +61,24 @@ def command(run: str, episodes: int, backend: Literal["jax", "numpy"], seed: int
     see_working_directory()
     import hieros_eqx
 
-    agent = hieros_eqx.load(directory)
-    result = hieros_eqx.evaluate(agent, None, episodes, backend=backend, seed=seed)
-    record = summary(agent.config, result) | {"backend": backend, "seed": seed}
-    path = free_path(directory, f"eval-seed{seed}-{backend}")
+    if train_seed is None:
+        agents = hieros_eqx.load_all(directory)
+    else:
+        agents = {train_seed: hieros_eqx.load(directory, seed=train_seed)}
+    results = hieros_eqx.evaluate_seeds(agents, None, episodes, backend=backend, seed=seed)
+    config = next(iter(agents.values())).config
+    record = join(config, results) if len(results) > 1 else summary(config, results.popitem()[1])
+    record |= {"backend": backend, "seed": seed} | ({} if train_seed is None else {"train_seed": train_seed})
+    chosen = "" if train_seed is None else f"-train-seed{train_seed}"
+    path = free_path(directory, f"eval{chosen}-seed{seed}-{backend}")
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    click.echo(describe(record))
+    for line in describe(record):
+        click.echo(line)
     click.echo(f"written to {path}", err=True)
 
 
 def summary(config: HierosConfig, result: "EvaluationResult") -> dict[str, Any]:
-    """Return the JSON record of an evaluation."""
+    """Return the JSON record of an evaluation of one agent."""
     game = config.env.game
     return {
         "env": game or config.env.id,
@@ -69,12 +93,34 @@ def summary(config: HierosConfig, result: "EvaluationResult") -> dict[str, Any]:
     }
 
 
-def describe(record: dict[str, Any]) -> str:
-    """Return an evaluation in one line."""
-    text = f"{record['episodes']} episodes: mean {record['mean']:g}, median {record['median']:g}"
-    if record["human_normalised"] is not None:
-        text += f", human-normalised mean {record['human_normalised']:.3f} (0: random, 1: human)"
-    return text
+def join(config: HierosConfig, results: "Mapping[int, EvaluationResult]") -> dict[str, Any]:
+    """Return the JSON record of an evaluation of several seeds, with the mean of their mean returns."""
+    game, means = config.env.game, [result.mean for result in results.values()]
+    mean = statistics.fmean(means)
+    return {
+        "env": game or config.env.id,
+        "episodes": len(next(iter(results.values())).returns),
+        "mean": mean,
+        "std": statistics.pstdev(means),
+        "human_normalised": None if game is None else human_normalised(game, mean),
+        "seeds": {str(seed): summary(config, result) for seed, result in results.items()},
+    }
+
+
+def describe(record: dict[str, Any]) -> list[str]:
+    """Return an evaluation in one line; of several seeds, in one for each and one for their mean."""
+    seeds = record.get("seeds")
+    if seeds is None:
+        played = f"{record['episodes']} episodes: mean {record['mean']:g}, median {record['median']:g}"
+        return [played + _human(record)]
+    lines = [f"seed {seed}: {line}" for seed, own in seeds.items() for line in describe(own)]
+    return [*lines, f"mean over {len(seeds)} seeds: {record['mean']:g}{_human(record)}"]
+
+
+def _human(record: dict[str, Any]) -> str:
+    if record["human_normalised"] is None:
+        return ""
+    return f", human-normalised mean {record['human_normalised']:.3f} (0: random, 1: human)"
 
 
 def free_path(directory: Path, stem: str) -> Path:
