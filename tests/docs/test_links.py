@@ -38,7 +38,7 @@ def test_files_that_are_named_exist(document):
     folders = (ROOT, ROOT / "hieros_eqx", document.parent)
     for name in re.findall(r"`((?:[\w.]+/)+[\w.]*)`", text):
         if (
-            name.startswith((".venv/", "runs/", "checkpoints/", "results/", "benchmarks/results"))
+            name.startswith((".venv/", "runs/", "checkpoints/", "agents/", "results/", "benchmarks/results"))
             or "..." in name
         ):
             continue
