@@ -28,4 +28,4 @@ def keep_freed_memory() -> bool:
     if mallopt is None:  # another C library
         return False
     settings = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1, M_TOP_PAD: TOP_PAD, M_ARENA_MAX: 1}
-    return all([mallopt(option, value) == 1 for option, value in settings.items()])
+    return all(mallopt(option, value) == 1 for option, value in settings.items())
