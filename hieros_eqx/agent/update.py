@@ -24,6 +24,7 @@ from hieros_eqx.agent.subgoal import AutoencoderMetrics, adapt_beta, autoencoder
 from hieros_eqx.backend import random
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.core.normalise import ema
+from hieros_eqx.modules import Precision
 from hieros_eqx.replay import RingBuffer, count_visits, draw, gather, write_back
 from hieros_eqx.types import Array, Batch, Latent
 
@@ -158,7 +159,7 @@ def learn(
     )
     dreaming = LevelParams(world_model, level.actor, level.critics, level.autoencoder)
     starts, code, alive = imagination_starts(latent, batch)
-    rollout = imagine(dreaming, starts, code, imagine_key, config.behaviour)
+    rollout = imagine(Precision.of(config).cast(dreaming), starts, code, imagine_key, config.behaviour)
     actor, critics, learner, behaviour_metrics, actor_critic_norms = _learn_behaviour(
         dreaming, learner, rollout, code, alive, config
     )
@@ -194,7 +195,7 @@ def imagination_starts(latent: Latent, batch: Batch) -> tuple[Latent, Array, Arr
 
 def _learn_world_model(level, learner, batch, key, config):
     gumbel = random.gumbel(key, _posterior_shape(batch, config), batch.reward.dtype)
-    gradient = jax.grad(world_model_loss, has_aux=True)
+    gradient = jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)
     gradients, (latent, metrics) = gradient(level.world_model, batch, gumbel, config.world_model)
     world_model, optimizer_state = apply_gradients(
         world_model_optimizer(config.optimizer), gradients, learner.world_model_optimizer, level.world_model
@@ -207,17 +208,23 @@ def _posterior_shape(batch: Batch, config: HierosConfig) -> tuple[int, ...]:
 
 
 def _learn_behaviour(level, learner, rollout, code, alive, config):
-    options = config.behaviour
-    reward = behaviour.imagined_rewards(rollout, level, code, config.reward)
+    options, precision = config.behaviour, Precision.of(config)
+    reward = behaviour.imagined_rewards(rollout, precision.cast(level), code, config.reward)
     discount, weight = behaviour.discounts(rollout, alive, learner.discount)
-    critic_gradients, targets = jax.grad(behaviour.critic_loss, has_aux=True)(
-        level.critics, learner.slow_critics, rollout, reward, discount, weight, options.lambda_
+    critic_gradients, targets = jax.grad(precision.casting(behaviour.critic_loss), has_aux=True)(
+        level.critics,
+        precision.cast(learner.slow_critics),
+        rollout,
+        reward,
+        discount,
+        weight,
+        options.lambda_,
     )
     return_range, scale = behaviour.update_return_range(learner, targets.returns, options)
     advantage, strength = behaviour.join_advantages(targets, scale, learner.reward_weights, options)
-    (loss, entropy), actor_gradients = jax.value_and_grad(behaviour.actor_loss, has_aux=True)(
-        level.actor, rollout, advantage, weight, options.entropy_scale
-    )
+    (loss, entropy), actor_gradients = jax.value_and_grad(
+        precision.casting(behaviour.actor_loss), has_aux=True
+    )(level.actor, rollout, advantage, weight, options.entropy_scale)
     optimizer = actor_critic_optimizer(config.optimizer)
     actor, actor_state = apply_gradients(optimizer, actor_gradients, learner.actor_optimizer, level.actor)
     critics, critic_state = apply_gradients(
@@ -245,7 +252,7 @@ def _learn_autoencoder(level, learner, deter, key, config):
     if config.subgoal.code == "sample":
         shape = (*deter.shape[:-1], config.subgoal.factors, config.subgoal.classes)
         gumbel = random.gumbel(key, shape, deter.dtype)
-    gradients, metrics = jax.grad(autoencoder_loss, has_aux=True)(
+    gradients, metrics = jax.grad(Precision.of(config).casting(autoencoder_loss), has_aux=True)(
         level.autoencoder, deter, gumbel, learner.autoencoder_beta
     )
     autoencoder, optimizer_state = apply_gradients(

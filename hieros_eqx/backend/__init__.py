@@ -17,6 +17,7 @@ from hieros_eqx.backend.convolution import conv2d as conv2d
 from hieros_eqx.backend.convolution import conv2d_transpose as conv2d_transpose
 from hieros_eqx.backend.dispatch import is_jax as is_jax
 from hieros_eqx.backend.dispatch import namespace as namespace
+from hieros_eqx.backend.matmul import matmul as matmul
 from hieros_eqx.backend.recurrence import linear_recurrence as linear_recurrence
 from hieros_eqx.backend.recurrence import linear_recurrence_parallel as linear_recurrence_parallel
 from hieros_eqx.backend.recurrence import linear_recurrence_sequential as linear_recurrence_sequential

@@ -1,5 +1,7 @@
 """Strided convolution and its adjoint, the two halves of an image autoencoder (channels last)."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -16,7 +18,8 @@ def conv2d(
     r"""Convolution that divides height and width by `stride`; kernels are two strides wide.
 
     $y[i, j] = \sum_{p, q} x[s i + p - s/2,\; s j + q - s/2]\; K[p, q]$, with zeros outside the image.
-    Kernel 4, stride 2, padding 1 takes 64 to 32 to 16 to 8 to 4. Raises `ValueError` for other geometries.
+    Kernel 4, stride 2, padding 1 takes 64 to 32 to 16 to 8 to 4. With a bfloat16 kernel `x` is rounded to it,
+    the result is rounded too, and has the dtype of `x`. Raises `ValueError` for other geometries.
     """
     _check(x, kernel, stride)
     if x.shape[-3] % stride or x.shape[-2] % stride:
@@ -24,7 +27,7 @@ def conv2d(
     if is_jax(x, kernel):
         from hieros_eqx.backend import convolution_jax
 
-        return convolution_jax.conv2d(x, kernel, stride)
+        return _in_the_kernels_dtype(convolution_jax.conv2d, x, kernel, stride)
     padding = [(0, 0)] * (x.ndim - 3) + [(stride // 2, stride // 2)] * 2 + [(0, 0)]
     patches = np.lib.stride_tricks.sliding_window_view(np.pad(x, padding), kernel.shape[:2], axis=(-3, -2))
     return np.einsum(
@@ -48,7 +51,7 @@ def conv2d_transpose(
     if is_jax(x, kernel):
         from hieros_eqx.backend import convolution_jax
 
-        return convolution_jax.conv2d_transpose(x, kernel, stride)
+        return _in_the_kernels_dtype(convolution_jax.conv2d_transpose, x, kernel, stride)
     *batch, height, width, _ = x.shape
     size, out = kernel.shape[0], kernel.shape[-1]
     y = np.zeros((*batch, stride * (height + 1), stride * (width + 1), out), np.result_type(x, kernel))
@@ -57,6 +60,13 @@ def conv2d_transpose(
             y[..., p : p + stride * height : stride, q : q + stride * width : stride, :] += x @ kernel[p, q]
     edge = stride // 2
     return y[..., edge:-edge, edge:-edge, :]
+
+
+def _in_the_kernels_dtype(function: Any, x: Array, kernel: Array, stride: int) -> Array:
+    """Round `x` to the dtype of a bfloat16 kernel, return its own; so reverse mode rounds cotangents too."""
+    if kernel.dtype.name != "bfloat16":
+        return function(x, kernel, stride)
+    return function(x.astype(kernel.dtype), kernel, stride).astype(x.dtype)
 
 
 def _check(x: Array, kernel: Array, stride: int) -> None:

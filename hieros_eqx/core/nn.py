@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxtyping import Float, Int, Num, Shaped
 
-from hieros_eqx.backend import erf, namespace, stop_gradient
+from hieros_eqx.backend import erf, matmul, namespace, stop_gradient
 from hieros_eqx.backend import sigmoid as sigmoid
 from hieros_eqx.types import Array
 
@@ -23,8 +23,8 @@ def linear(
     weight: Float[Array, "feature out"],
     bias: Float[Array, " out"] | None = None,
 ) -> Float[Array, "*batch out"]:
-    """x W + b."""
-    y = x @ weight
+    """x W + b, in the precision of W (see `backend.matmul`)."""
+    y = matmul(x, weight)
     return y if bias is None else y + trailing(bias, y)
 
 

@@ -29,6 +29,7 @@ from hieros_eqx.modules.encoder import (
     make_encoder,
 )
 from hieros_eqx.modules.heads import CategoricalHead, ContinueHead, TwoHotBins, TwoHotHead
+from hieros_eqx.modules.precision import Precision
 from hieros_eqx.modules.s5 import S5SSM, DiscreteSSM
 from hieros_eqx.modules.s5_stack import S5Block, S5Layer, S5Stack
 from hieros_eqx.modules.s5wm import S5WM
@@ -56,6 +57,7 @@ __all__ = [
     "Norm",
     "NormalActor",
     "Observed",
+    "Precision",
     "S5Block",
     "S5Layer",
     "S5Stack",

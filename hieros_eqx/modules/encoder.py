@@ -71,7 +71,7 @@ class ImageEncoder(AbstractEncoder):
         self, observation: UInt8[Array, "*batch height width channels"]
     ) -> Float[Array, "*batch feature"]:
         """Return the flattened grid of features."""
-        return self.conv(scale_image(observation, self.conv.kernels[0].dtype))
+        return self.conv(scale_image(observation, self.conv.norms[0].scale.dtype))
 
 
 class VectorEncoder(AbstractEncoder):

@@ -112,4 +112,18 @@ MUTATIONS = (
         "next_value = value",
         "tests/core/test_sequences.py",
     ),
+    Mutation(
+        "cotangents of bfloat16 products left in float32",
+        "backend/matmul_jax.py",
+        "low, batch = y_bar.astype(weight.dtype), ",
+        "low, batch = y_bar, ",
+        "tests/backend/test_matmul.py",
+    ),
+    Mutation(
+        "the world model is trained in float32 whatever the policy",
+        "agent/update.py",
+        "jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)",
+        "jax.grad(world_model_loss, has_aux=True)",
+        "tests/agent/test_precision.py",
+    ),
 )
