@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Int
 
 from hieros_eqx.agent.act import init_carry
+from hieros_eqx.agent.levels import stack, unstack
 from hieros_eqx.agent.optimizers import actor_critic_optimizer, autoencoder_optimizer, world_model_optimizer
 from hieros_eqx.agent.state import ActCarry, AgentParams, HierosState, Learner, LevelLearner, LevelParams
 from hieros_eqx.config import HierosConfig, SubgoalConfig
@@ -67,7 +68,7 @@ def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
     worker_key, upper_key = jax.random.split(key)
     world_model = config.world_model
     worker = _init_level(config, spaces.observation, spaces.action, key=worker_key)
-    upper = None
+    upper = ()
     if config.has_upper:
         window = WindowSpec(
             window=config.window,
@@ -75,9 +76,11 @@ def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
             classes=world_model.classes,
             deter=world_model.deter,
         )
-        upper = eqx.filter_vmap(lambda k: _init_level(config, window, config.subgoal, key=k))(
-            jax.random.split(upper_key, config.levels - 1)
+        count = config.levels - 1
+        stacked = eqx.filter_vmap(lambda k: _init_level(config, window, config.subgoal, key=k))(
+            jax.random.split(upper_key, count)
         )
+        upper = unstack(stacked, count)
     return AgentParams(worker=worker, upper=upper, config=config, spaces=spaces)
 
 
@@ -110,8 +113,8 @@ def init_learner(params: AgentParams) -> Learner:
     weights = [_reward_weights(config, level) for level in range(config.levels)]
     discounts = [config.discount(level) for level in range(config.levels)]
     upper = None
-    if params.upper is not None:
-        upper = jax.vmap(lambda level: _init_level_learner(level, config))(params.upper)
+    if params.upper:
+        upper = jax.vmap(lambda level: _init_level_learner(level, config))(stack(params.upper))
         upper = _set_constants(upper, weights[1:], discounts[1:])
     worker = _set_constants(_init_level_learner(params.worker, config), weights[0], discounts[0])
     return Learner(worker=worker, upper=upper)

@@ -1,5 +1,6 @@
-"""Stacking of levels: one tree with a leading `level` axis, its slices and prefixes."""
+"""Levels above the worker, one by one or stacked: one tree with a leading `level` axis, slices, prefixes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -29,9 +30,14 @@ def replace_prefix(stacked: Any, new: Any) -> Any:
 
 def level_params(params: AgentParams, level: int) -> LevelParams:
     """Return the parameters of one level, 0 being the worker."""
-    return params.worker if level == 0 else slice_level(params.upper, level - 1)
+    return params.worker if level == 0 else params.upper[level - 1]
 
 
-def stack(trees: list[Any]) -> Any:
+def stack(trees: Sequence[Any]) -> Any:
     """Stack equal trees along a new leading axis."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def unstack(stacked: Any, count: int) -> tuple[Any, ...]:
+    """Return the first `count` levels of a stacked tree one by one."""
+    return tuple(slice_level(stacked, index) for index in range(count))

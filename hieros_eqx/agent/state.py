@@ -14,7 +14,7 @@ from hieros_eqx.types import Array, Latent, Spaces, Window
 
 
 class LevelParams(eqx.Module):
-    """What one level has learned. Levels >= 1 are one such tree with a leading `level` axis."""
+    """What one level has learned."""
 
     world_model: AbstractWorldModel
     actor: AbstractActor
@@ -23,16 +23,20 @@ class LevelParams(eqx.Module):
 
 
 class AgentParams(eqx.Module):
-    """All that is needed to act: the worker, the stacked levels above it, and what they were built for."""
+    """All that is needed to act: the worker, the levels above it, and what they were built for.
+
+    Each level has arrays of its own: acting takes one at a time, and a slice of stacked weights is a copy.
+    An update stacks those that are due (`agent/levels.py`).
+    """
 
     worker: LevelParams
-    upper: LevelParams | None
+    upper: tuple[LevelParams, ...]
     config: HierosConfig = eqx.field(static=True)
     spaces: Spaces = eqx.field(static=True)
 
 
 class LevelLearner(eqx.Module):
-    """What one level needs to learn and not to act. Stacked like `LevelParams`.
+    """What one level needs to learn and not to act. Levels >= 1 are one such tree with a leading `level` axis.
 
     The last two fields never change: what differs between stacked levels must be an array.
     """

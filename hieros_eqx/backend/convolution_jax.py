@@ -5,9 +5,9 @@ to the kernel. So three linear maps are all there is, none is left to be transpo
 convolutions are slow on CPU), and each has a library form, for GPU and TPU, and a form for CPU.
 
 The forms for CPU cut images into cells: with kernels of two strides, an image padded by half a stride falls
-into cells of stride x stride pixels, and a kernel covers 2 x 2 cells. A convolution of pictures (3 channels, to
-12) then takes 8 CPU ms for 256 images instead of 20, a transposed one of 24 to 12 channels 5.5 instead of 24;
-between layers of many channels XLA's strided convolution and its kernel gradient are best as they are
+into cells of stride x stride pixels, and a kernel covers 2 x 2 cells. A convolution of pictures (3 channels
+to 12) then takes 8 CPU ms for 256 images instead of 20, a transposed one of 24 to 12 channels 5.5 instead of
+24; between layers of many channels XLA's strided convolution and its kernel gradient are best as they are
 (decision 008). Beware of `lax.scan` around a gradient on CPU: XLA's kernel gradient is then a hundred times
 slower.
 """
