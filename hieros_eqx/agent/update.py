@@ -10,7 +10,7 @@ import optax
 
 from hieros_eqx.agent import behaviour
 from hieros_eqx.agent.imagine import imagine
-from hieros_eqx.agent.levels import prefix, replace_prefix, slice_level, stack
+from hieros_eqx.agent.levels import prefix, replace_prefix, slice_level, stack, unstack
 from hieros_eqx.agent.observe import WorldModelMetrics, world_model_loss
 from hieros_eqx.agent.optimizers import (
     actor_critic_optimizer,
@@ -110,13 +110,13 @@ def _upper_of_one(key, upper, learner, replay, *, config, count):
         drawn.append(level_drawn)
         batches.append(batch)
     new, new_learner, latents, metrics = jax.vmap(partial(learn, config=config))(
-        prefix(upper, count), prefix(learner, count), stack(batches), jax.random.split(learn_key, count)
+        stack(upper[:count]), prefix(learner, count), stack(batches), jax.random.split(learn_key, count)
     )
     for i in range(count):
         rings[i + 1] = _refresh(rings[i + 1], drawn[i], slice_level(latents, i), config)
     return (
         key,
-        replace_prefix(upper, new),
+        (*unstack(new, count), *upper[count:]),
         replace_prefix(learner, new_learner),
         tuple(rings),
         [slice_level(metrics, i) for i in range(count)],
