@@ -79,7 +79,9 @@ def time_replay(config: HierosConfig, repeats: int) -> dict[str, Any]:
         key, drawn = _drawn(take, ring, key, training.batch)
         batch = gather((ring,), 0, drawn, training.sequence, sequence_start=kept.sequence_start)
         ring = count_visits(ring, drawn, training.sequence)
-        return write_back(ring, drawn, latent), key, batch
+        # As in an update: fresh latents come from the context. Otherwise XLA may write first, on a copy.
+        fresh = jax.tree.map(jnp.add, latent, jax.tree.map(lambda x: x[None], batch.before))
+        return write_back(ring, drawn, fresh), key, batch
 
     def append(carry: Any) -> Any:
         return record(carry, (_transition(config),), (jnp.ones((config.env.num_envs,), jnp.bool_),))

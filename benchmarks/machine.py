@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 import hieros_eqx
+from hieros_eqx.backend.allocator import keep_freed_memory
 from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.training import provenance
 from hieros_eqx.training.log import append
@@ -47,7 +48,8 @@ PEAK_SIZE_ELSEWHERE = 8192
 
 
 def options(description: str, *, preset: str = "laptop", repeats: int = 7) -> argparse.ArgumentParser:
-    """Return a parser of the options that every benchmark has."""
+    """Return a parser of the options that every benchmark has; memory is kept as in `hieros-eqx train`."""
+    keep_freed_memory()
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--preset", default=preset, choices=[*sorted(hieros_eqx.PRESETS), "tiny"])
     parser.add_argument(
