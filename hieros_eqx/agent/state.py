@@ -36,7 +36,7 @@ class AgentParams(eqx.Module):
 
 
 class LevelLearner(eqx.Module):
-    """What one level needs to learn and not to act. Levels >= 1 are one such tree with a leading `level` axis.
+    """What one level needs to learn and not to act. Levels >= 1 are one such tree, led by a `level` axis.
 
     The last two fields never change: what differs between stacked levels must be an array.
     """
