@@ -1,4 +1,4 @@
-"""A program of its own: seeds spread over four devices, against one device and against one seed alone.
+"""A program of its own: eight seeds spread over four devices, against two of them alone on one device each.
 
 Prints one JSON object of findings. `test_seeds_mesh.py` runs it with production's defaults in an environment
 that gives JAX four CPU devices and lets it log its compilations.
@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,8 @@ from hieros_eqx.envs.probe import memory
 from hieros_eqx.types import Timestep
 from tests.agent.conftest import NUM_ENVS, tiny
 
-SEEDS = (5, 1, 4, 2)
-CHOSEN = 2  # the index of the seed that is looked at alone
+SEEDS = (5, 1, 4, 2, 7, 0, 6, 9)
+CHOSEN = (2, 5)  # indices of the seeds that are looked at alone: the first and the second of a device
 STEPS = 60
 CONFIG = tiny(
     levels=2,
@@ -81,8 +82,8 @@ def lies_where_it_should(state, mesh):
     return all(x.sharding.is_equivalent_to(sharding, x.ndim) for x, sharding in pairs)
 
 
-def on_one_device(state):
-    """Return a copy of a state on the first device alone."""
+def on_first_device(state):
+    """Return a copy there, so that states of different devices share their programs."""
     return jax.tree.map(jnp.copy, jax.device_put(state, jax.devices()[0]))
 
 
@@ -118,45 +119,38 @@ def meshes():
 
 
 def beginnings(spread, mesh):
-    chosen = select_seed(spread, CHOSEN)
-    of_two_on_each_device = select_seed(init_seeds(CONFIG, SPACES, range(8), seed_mesh(8)), 5)
+    chosen = [select_seed(spread, index) for index in CHOSEN]
+    fresh = [init(CONFIG, SPACES, jax.random.key(SEEDS[index])) for index in CHOSEN]
     return {
         "fresh_lies_on_its_devices": lies_where_it_should(spread, mesh),
-        "fresh_as_alone": equal(chosen, init(CONFIG, SPACES, jax.random.key(SEEDS[CHOSEN]))),
-        "sixth_as_alone": equal(of_two_on_each_device, init(CONFIG, SPACES, jax.random.key(5))),
-        "devices_of_selected": [next(iter(s.key.devices())).id for s in (chosen, of_two_on_each_device)],
+        "fresh_as_alone": equal(chosen, fresh),
+        "devices_of_selected": [device.id for state in chosen for device in state.key.devices()],
     }
 
 
-def playing(spread, gathered, alone):
+def playing(spread, alone):
     given = spread.carry, spread.replay, spread.key, spread.env_step
     spread, actions = play(spread, SEEDS)
-    gathered, others = play(gathered, SEEDS)
-    alone, own = play(alone, SEEDS[CHOSEN : CHOSEN + 1])
+    played = [play(state, SEEDS[index : index + 1]) for index, state in zip(CHOSEN, alone, strict=True)]
     found = {
         "act_donates": is_gone(given),
-        "actions_as_on_one_device": bool((actions == others).all()),
-        "actions_as_alone": bool((actions[:, CHOSEN] == own[:, 0]).all()),
+        "actions_as_alone": all(
+            bool((actions[:, [index]] == own).all()) for index, (_, own) in zip(CHOSEN, played, strict=True)
+        ),
         "actions_differ": bool((actions[:, 0] != actions[:, 1]).any()),
     }
-    return found, spread, gathered, alone
+    return found, spread, [state for state, _ in played]
 
 
-def learning(spread, gathered, alone):
+def learning(spread, alone):
     given = spread.params, spread.learner, spread.replay, spread.key, spread.train_step
     spread, metrics = update(spread, 2)
-    gathered, others = update(gathered, 2)
-    alone, own = update(alone, 1)
-    chosen = select_seed(gathered, CHOSEN)
-    found = {
-        "update_donates": is_gone(given),
-        "metrics_from_one_device": deviation(metrics, others),
-        "metrics_from_alone": deviation(select_seed(others["level0"], CHOSEN), own["level0"]),
-    }
-    for name in ("params", "learner"):
-        many, few, one, single = (getattr(state, name) for state in (spread, gathered, chosen, alone))
-        found[f"{name}_from_one_device"] = deviation(many, few)
-        found[f"{name}_from_alone"] = deviation(one.worker, single.worker)
+    found: dict[str, Any] = {"update_donates": is_gone(given), "metrics": [], "params": [], "learner": []}
+    for index, state in zip(CHOSEN, alone, strict=True):
+        state, own = update(state, 2)
+        found["metrics"].append(deviation(select_seed(metrics, index), own))
+        found["params"].append(deviation(select_seed(spread.params, index), state.params))
+        found["learner"].append(deviation(select_seed(spread.learner, index), state.learner))
     return found, spread
 
 
@@ -167,8 +161,8 @@ def main():
     mesh = seed_mesh(len(SEEDS))
     spread = init_seeds(CONFIG, SPACES, SEEDS, mesh)
     found = meshes() | beginnings(spread, mesh)
-    played, *states = playing(spread, on_one_device(spread), select_seed(spread, CHOSEN))
-    learned, spread = learning(*states)
+    played, spread, alone = playing(spread, [on_first_device(select_seed(spread, i)) for i in CHOSEN])
+    learned, spread = learning(spread, alone)
     spread, _ = play(update(spread, 2)[0], SEEDS)
     found |= played | learned
     found["stays_on_its_devices"] = lies_where_it_should(spread, mesh)

@@ -1,4 +1,4 @@
-"""Seeds spread over four CPU devices: the numbers of one device, and nothing said between devices."""
+"""Seeds spread over four CPU devices: the numbers of one device, and not a word between devices."""
 
 import json
 import os
@@ -40,21 +40,19 @@ def test_a_mesh_has_the_most_devices_that_share_seeds_evenly(found):
 
 def test_seeds_begin_where_they_belong_as_they_would_alone(found):
     assert found["fresh_lies_on_its_devices"]
-    assert found["fresh_as_alone"] and found["sixth_as_alone"]
-    assert found["devices_of_selected"] == [2, 2]  # of four with a seed each, of four with two
+    assert found["fresh_as_alone"]
+    assert found["devices_of_selected"] == [1, 2]
 
 
-def test_acting_on_devices_is_acting_on_one(found):
-    assert found["actions_as_on_one_device"]
+def test_seeds_act_as_they_would_alone_on_one_device(found):
     assert found["actions_as_alone"]
     assert found["actions_differ"]
 
 
 @pytest.mark.parametrize("what", ["metrics", "params", "learner"])
-@pytest.mark.parametrize("other", ["one_device", "alone"])
-def test_an_update_agrees_in_float32(found, what, other):
+def test_an_update_agrees_in_float32_with_one_device(found, what):
     """Sums in another order: one part in 10^7 each, a few parts in 10^6 where many of them cancel."""
-    assert found[f"{what}_from_{other}"] < 1e-4
+    assert len(found[what]) == 2 and max(found[what]) < 1e-4
 
 
 def test_the_state_is_donated_and_stays_where_it_is(found):
@@ -67,7 +65,6 @@ def test_devices_do_not_talk(found):
     assert found["collectives"] == [[], []]
 
 
-def test_each_program_is_compiled_once_for_each_way_to_run_it(found):
-    """Spread, on one device, alone; upper levels are not trained alone, and all seeds begin alone."""
-    wanted = {"_init_learned": 1, "_act": 3, "_update_worker": 3, "_update_upper": 2}
+def test_each_program_is_compiled_once_spread_and_once_alone(found):
+    wanted = {"_init_learned": 1, "_act": 2, "_update_worker": 2, "_update_upper": 2}
     assert found["compilations"] == wanted
