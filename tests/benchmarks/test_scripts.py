@@ -12,6 +12,7 @@ import bench_scan
 import bench_update
 import checks
 import machine
+import predict
 import pytest
 
 TINY = ["--preset", "debug", "--set", "levels=1", "--repeats", "2"]
@@ -154,6 +155,16 @@ def test_everything_at_the_smallest_sizes(folder, tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+@pytest.mark.slow
+def test_predict(tmp_path):
+    arguments = ["--preset", "debug", "--set", "levels=2", "--seeds", "1"]
+    found = record_of(predict, arguments, tmp_path)["by_seeds"]["1"]
+    costs, programs = found["per_env_step"], found["programs"]
+    assert 0 < costs["least_bytes"] < costs["bytes"]
+    assert costs["launches"] > programs["act"]["launches"] > 100
+    assert 0 < found["at_best"]["ms"] < found["at_worst"]["ms"]
 
 
 @pytest.mark.slow
