@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from jax.extend import core
 
+from hieros_eqx.backend import tree_bytes
+
 
 class Products(NamedTuple):
     """What all matrix products and convolutions cost; a multiplication and an addition are two operations."""
@@ -89,8 +91,7 @@ def _inner(params: dict[str, Any]) -> Iterator[Any]:
 
 
 def _bytes(equation: Any) -> int:
-    arrays = (variable.aval for variable in (*equation.invars, *equation.outvars))
-    return sum(math.prod(array.shape) * array.dtype.itemsize for array in arrays)
+    return tree_bytes([variable.aval for variable in (*equation.invars, *equation.outvars)])
 
 
 def _matmul(equation: Any) -> int:

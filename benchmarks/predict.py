@@ -33,6 +33,7 @@ from programs import (
     update_programs,
 )
 
+from hieros_eqx.backend import tree_bytes
 from hieros_eqx.config import HierosConfig
 
 ASSUMPTIONS = {
@@ -95,9 +96,7 @@ def cost(name: str, program: Program, state: Any) -> dict[str, float]:
         found = traffic(traced.lower().compile().as_text())
     products = count(traced.jaxpr)
     _, params, learner, *_ = program.args(state)
-    learned = (
-        0 if name == "act" else sum(x.size * x.dtype.itemsize for x in jax.tree.leaves((params, learner)))
-    )
+    learned = 0 if name == "act" else tree_bytes((params, learner))
     return {
         "flops": products.flops,
         "least_bytes": products.bytes + 2 * learned,

@@ -17,15 +17,12 @@ from hieros_eqx.agent import init_seeds
 from hieros_eqx.agent.seeds import seed_axis
 from hieros_eqx.agent.state import AgentParams, HierosState, Learner
 from hieros_eqx.config import HierosConfig
-from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces, Timestep
+from hieros_eqx.training.memory import ATARI
+from hieros_eqx.types import Spaces, Timestep
 
 _act = importlib.import_module("hieros_eqx.agent.step")._act
 _update = importlib.import_module("hieros_eqx.agent.update")
 
-ATARI = Spaces(
-    observation=ObservationSpace(kind="image", shape=(64, 64, 3)),
-    action=ActionSpace(kind="discrete", size=18),
-)
 EPISODE = 100  # steps of the made-up environment
 
 

@@ -10,7 +10,7 @@ import optax
 
 from hieros_eqx.agent import behaviour
 from hieros_eqx.agent.imagine import imagine
-from hieros_eqx.agent.levels import prefix, replace_prefix, slice_level, stack, unstack
+from hieros_eqx.agent.levels import prefix, replace_prefix, stack, unstack
 from hieros_eqx.agent.observe import WorldModelMetrics, world_model_loss
 from hieros_eqx.agent.optimizers import (
     actor_critic_optimizer,
@@ -69,13 +69,12 @@ def update(state: HierosState, depth: int) -> tuple[HierosState, dict[str, Level
             key, upper, upper_learner, train_step, replay, config=config, depth=depth, seeds=seeds
         )
         all_metrics |= {f"level{i + 1}": metrics for i, metrics in enumerate(stacked)}
-    new = HierosState(
+    new = replace(
+        state,
         params=AgentParams(worker=worker, upper=upper, config=config, spaces=state.spaces),
         learner=Learner(worker=worker_learner, upper=upper_learner),
-        carry=state.carry,
         replay=replay,
         key=key,
-        env_step=state.env_step,
         train_step=train_step,
     )
     return new, all_metrics
@@ -112,14 +111,14 @@ def _upper_of_one(key, upper, learner, replay, *, config, count):
     new, new_learner, latents, metrics = jax.vmap(partial(learn, config=config))(
         stack(upper[:count]), prefix(learner, count), stack(batches), jax.random.split(learn_key, count)
     )
-    for i in range(count):
-        rings[i + 1] = _refresh(rings[i + 1], drawn[i], slice_level(latents, i), config)
+    for level, latent in enumerate(unstack(latents, count), start=1):
+        rings[level] = _refresh(rings[level], drawn[level - 1], latent, config)
     return (
         key,
         (*unstack(new, count), *upper[count:]),
         replace_prefix(learner, new_learner),
         tuple(rings),
-        [slice_level(metrics, i) for i in range(count)],
+        unstack(metrics, count),
     )
 
 

@@ -23,5 +23,6 @@ from hieros_eqx.backend.recurrence import linear_recurrence_parallel as linear_r
 from hieros_eqx.backend.recurrence import linear_recurrence_sequential as linear_recurrence_sequential
 from hieros_eqx.backend.trees import to_jax as to_jax
 from hieros_eqx.backend.trees import to_numpy as to_numpy
+from hieros_eqx.backend.trees import tree_bytes as tree_bytes
 from hieros_eqx.backend.trees import tree_leaves as tree_leaves
 from hieros_eqx.backend.trees import tree_map as tree_map

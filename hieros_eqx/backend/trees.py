@@ -1,5 +1,6 @@
 """Trees of arrays (NamedTuple, tuple, list, dict; any pytree where JAX is installed), and moving them."""
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -38,6 +39,11 @@ def tree_map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
             return type(tree)(*branches)
         return type(tree)(branches)
     return function(tree, *rest)
+
+
+def tree_bytes(tree: Any) -> int:
+    """Bytes of all arrays in a tree; shapes and dtypes are enough (`jax.eval_shape`)."""
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in tree_leaves(tree))
 
 
 def to_numpy(tree: Any, dtype: Any = None) -> Any:

@@ -1,13 +1,12 @@
 """Station 4, the store: the ring buffer of one level, how it is made and what it weighs."""
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Bool, Float, Float32, Int16, Int32, UInt8, UInt16
 
+from hieros_eqx.backend import tree_bytes
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.config.validation import reject
 from hieros_eqx.types import ActionSpace, Array, ObservationSpace, Spaces
@@ -75,8 +74,7 @@ def init_replay(config: HierosConfig, spaces: Spaces) -> tuple[RingBuffer, ...]:
 
 def replay_bytes(config: HierosConfig, spaces: Spaces) -> int:
     """Return the memory in bytes that `init_replay` would take, without taking it."""
-    leaves = jax.tree.leaves(jax.eval_shape(lambda: init_replay(config, spaces)))
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
+    return tree_bytes(jax.eval_shape(lambda: init_replay(config, spaces)))
 
 
 def to_bits(x: Float[Array, "*shape"]) -> UInt16[Array, "*shape"]:

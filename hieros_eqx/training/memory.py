@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 
 from hieros_eqx.agent import init
+from hieros_eqx.backend import tree_bytes
 from hieros_eqx.config import PRESETS, HierosConfig, make_preset
 from hieros_eqx.errors import ConfigError
 from hieros_eqx.training.free_memory import free_bytes
@@ -45,7 +46,7 @@ def state_bytes(config: HierosConfig, spaces: Spaces) -> StateBytes:
     """
     state = jax.eval_shape(lambda: init(config, spaces, jax.random.key(0)))
     parts = (state.replay, state.params, state.learner, (state.carry, state.env_step, state.train_step))
-    return StateBytes(*(len(config.all_seeds) * _bytes(part) for part in parts))
+    return StateBytes(*(len(config.all_seeds) * tree_bytes(part) for part in parts))
 
 
 def check_memory(config: HierosConfig, spaces: Spaces, devices: Sequence[Any]) -> str:
@@ -100,7 +101,3 @@ def _refusal(config: HierosConfig, needed: StateBytes, free: int, shares: int) -
         f"{', '.join([*lower, f'a lower replay.capacity (now {entries:,} entries)'])} or smaller sizes in "
         "world_model."
     )
-
-
-def _bytes(tree: Any) -> int:
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
