@@ -6,7 +6,8 @@ Nothing here imports the package: the jaxtyping plugin hooks its modules as they
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -34,6 +35,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "x64" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="needs double precision in JAX"))
+
+
+MAPS = Path("/proc/self/maps")
+MOST_MAPS = 30_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs() -> Iterator[None]:
+    """Let go of compiled programs before they take all memory mappings that Linux allows (65,530).
+
+    Each takes several on a CPU; at the limit the next compilation crashes the process.
+    """
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -12,10 +12,7 @@ SEEDS = (3, 0)
 
 @pytest.fixture(scope="package", autouse=True)
 def quick_compilation() -> Iterator[None]:
-    """Compile for the compiler's speed, and leave the user's cache alone.
-
-    No cache of its own: late in a long process JAX 0.10.2 has crashed while it wrote a program to one.
-    """
+    """Compile for the compiler's speed, and leave the user's cache alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HIEROS_EQX_COMPILATION_CACHE", "off")
         before = jax.config.read("jax_disable_most_optimizations")
