@@ -67,8 +67,18 @@ def make_envpool_atari(
         "reward_clip": False,
         "max_episode_steps": max_episode_frames // frame_skip,
     }
-    env_id = f"{canonical_game(game)}-v5"
-    return NextStepEnv(EnvPoolSimulator(env_id, seeds=seeds, keys=(), threads=threads, options=options))
+    return NextStepEnv(
+        EnvPoolSimulator(
+            f"{canonical_game(game)}-v5",
+            seeds=seeds,
+            keys=(),
+            threads=threads,
+            options=options,
+            # Without sticky actions, random numbers are drawn at resets alone. But some games find in memory
+            # at a reset what was left there by the episode before, which `hidden` shows.
+            independent_episodes=repeat_action_probability == 0,
+        )
+    )
 
 
 def check_atari_options(
@@ -113,8 +123,11 @@ class EnvPoolSimulator:
         keys: Sequence[str],
         threads: int | None,
         options: Mapping[str, Any],
+        independent_episodes: bool = False,
     ):
         self.num_envs = len(seeds)
+        self.independent_episodes = independent_episodes
+        self.hidden: np.ndarray | None = None
         threads = threads or min(self.num_envs, os.cpu_count() or 1)
         make = load_envpool().make
         with warnings.catch_warnings():
@@ -136,8 +149,7 @@ class EnvPoolSimulator:
 
     def reset(self) -> np.ndarray:
         """Start all episodes."""
-        observation, _ = self._env.reset()
-        return self._read(observation, self.num_envs)
+        return self._first(self._env.reset(), self.num_envs)
 
     def send(self, action: np.ndarray, restart: np.ndarray) -> None:  # noqa: ARG002
         """Begin a step."""
@@ -145,11 +157,28 @@ class EnvPoolSimulator:
 
     def recv(self) -> RawStep:
         """Finish it."""
-        observation, reward, terminated, truncated, info = self._env.recv()
-        if "lives" in info:  # Atari: a game that is over at the very frame limit is over
-            terminated = terminated | (truncated & info["terminated"].astype(np.bool_))
-        return RawStep(self._read(observation, self.num_envs), reward, terminated, truncated)
+        return self._answer(self._env.recv(), self.num_envs)
 
     def close(self) -> None:
         """Stop its threads."""
         self._env.close()
+
+    def reset_some(self, envs: np.ndarray) -> np.ndarray:
+        """Start the next episode of `envs`; the pool waits for these alone."""
+        return self._first(self._env.reset(envs), len(envs))
+
+    def step_some(self, envs: np.ndarray, action: np.ndarray) -> RawStep:
+        """Step `envs`."""
+        return self._answer(self._env.step(self._write(action), envs), len(envs))
+
+    def _first(self, answer: tuple[Any, ...], count: int) -> np.ndarray:
+        observation, info = answer
+        self.hidden = info.get("ram")
+        return self._read(observation, count)
+
+    def _answer(self, answer: tuple[Any, ...], count: int) -> RawStep:
+        observation, reward, terminated, truncated, info = answer
+        self.hidden = info.get("ram")  # of Atari alone
+        if "lives" in info:  # Atari: a game that is over at the very frame limit is over
+            terminated = terminated | (truncated & info["terminated"].astype(np.bool_))
+        return RawStep(self._read(observation, count), reward, terminated, truncated)

@@ -4,7 +4,7 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, UInt32
+from jaxtyping import Int, UInt8, UInt32
 
 from hieros_eqx.errors import EnvError
 from hieros_eqx.types import ActionSpace, Timestep
@@ -15,12 +15,12 @@ START_ROWS = 1024
 class History(NamedTuple):
     """All that is needed to bring environments back: arrays that lead with `step`, then `env`.
 
-    Action t was sent after timestep t, and timestep t + 1 answers it. If the last answer never came, there are
-    as many timesteps as actions, else one more.
+    Action t was sent after timestep t, and timestep t + 1 answers it. If the last answer never came, there
+    are as many timesteps as actions, else one more.
     """
 
     actions: np.ndarray  # int32 [step env] | float32 [step env size]
-    checks: np.ndarray  # uint32 [known env]: `timestep_checks` of every timestep
+    checks: np.ndarray  # uint32 [known env]: what `timestep_checks` gave
     first: np.ndarray  # bool [known env]: its `is_first`
 
 
@@ -28,37 +28,43 @@ class NotRepeatable(EnvError):  # noqa: N818
     """Environments that were made anew did not do what their history says."""
 
 
-def timestep_checks(timestep: Timestep) -> UInt32[np.ndarray, " env"]:
-    """Return the CRC-32 of every environment's part: the bytes of observation, reward and flags."""
+def timestep_checks(
+    timestep: Timestep, hidden: UInt8[np.ndarray, "env byte"] | None = None
+) -> UInt32[np.ndarray, " env"]:
+    """Return the CRC-32 of every environment's observation, reward, flags and `hidden` state, as bytes."""
     observation = np.ascontiguousarray(timestep.observation)
     n = len(observation)
-    rest = np.empty((n, 7), np.uint8)
+    rest = np.empty((n, 7 + (0 if hidden is None else hidden.shape[1])), np.uint8)
     rest[:, :4] = timestep.reward.view(np.uint8).reshape(n, 4)
     rest[:, 4], rest[:, 5], rest[:, 6] = timestep.is_first, timestep.is_last, timestep.is_terminal
+    rest[:, 7:] = () if hidden is None else hidden
     return np.array([zlib.crc32(rest[i], zlib.crc32(observation[i])) for i in range(n)], np.uint32)
 
 
 def check_repeated(
-    timestep: Timestep, history: History, steps: Int[np.ndarray, " env"], envs: Int[np.ndarray, " env"]
+    timestep: Timestep,
+    checks: UInt32[np.ndarray, " env"],
+    history: History,
+    *,
+    steps: Int[np.ndarray, " env"],
+    envs: Int[np.ndarray, " env"],
 ) -> None:
-    """Raise `NotRepeatable` unless `timestep` is what environments `envs` gave at `steps` of the history."""
-    got, wanted = timestep_checks(timestep), history.checks[steps, envs]
-    wrong = np.flatnonzero(got != wanted)
-    if not wrong.size:
-        return
-    i = int(wrong[0])
-    first, was_first = bool(timestep.is_first[i]), bool(history.first[steps[i], envs[i]])
-    seen = f"shape {timestep.observation.shape[1:]} and dtype {timestep.observation.dtype}"
-    raise NotRepeatable(
-        f"environment {envs[i]} did not repeat itself at step {steps[i]}: "
-        f"wanted a timestep with CRC-32 {wanted[i]:08x} and is_first={was_first}, "
-        f"got {got[i]:08x} and is_first={first} (observation of {seen}): "
-        "it has another seed, version or options than before, or is not deterministic"
-    )
+    """Raise `NotRepeatable` unless `checks`, of `timestep`, are those of `envs` at `steps` of the history."""
+    wanted = history.checks[steps, envs]
+    wrong = np.flatnonzero(checks != wanted)
+    if wrong.size:
+        i = wrong[0]
+        seen = f"{timestep.observation.dtype} {timestep.observation.shape[1:]}"
+        raise NotRepeatable(
+            f"environment {envs[i]} did not repeat itself at step {steps[i]}: "
+            f"wanted CRC-32 {wanted[i]:08x} and is_first={history.first[steps[i], envs[i]]}, "
+            f"got {checks[i]:08x} and is_first={timestep.is_first[i]} (observation: {seen}): "
+            "it has another seed, version or options than before, or is not deterministic"
+        )
 
 
 def check_history(history: History, space: ActionSpace, num_envs: int) -> None:
-    """Raise `EnvError` unless the arrays fit each other, `NotRepeatable` if they are of other environments."""
+    """Raise `EnvError` unless the arrays fit each other, `NotRepeatable` if other environments gave them."""
     actions, checks, first = history
     known = len(checks)
     if known < 1 or len(actions) not in (known - 1, known):
@@ -67,22 +73,21 @@ def check_history(history: History, space: ActionSpace, num_envs: int) -> None:
             f"got {known} timesteps and {len(actions)} actions"
         )
     if (
-        checks.dtype != np.uint32
-        or first.dtype != np.bool_
-        or checks.ndim != 2
-        or first.shape != checks.shape
+        checks.ndim != 2
+        or checks.dtype != np.uint32
+        or (first.shape, first.dtype) != (checks.shape, np.bool_)
     ):
         raise EnvError(
-            f"wanted `checks` as uint32 [known env] and `first` as bool of the same shape, got {checks.dtype} "
-            f"{checks.shape} and {first.dtype} {first.shape}"
+            "wanted `checks` as uint32 [known env] and `first` as bool of the same shape, "
+            f"got {checks.dtype} {checks.shape} and {first.dtype} {first.shape}"
         )
     if not first[0].all():
         raise EnvError(f"wanted a history that begins with `reset`, got is_first={first[0].tolist()}")
-    wanted, dtype = _action_row(space, num_envs)
-    if checks.shape[1] != num_envs or actions.shape[1:] != wanted or actions.dtype != dtype:
+    row, dtype = _action_row(space, num_envs)
+    if checks.shape[1] != num_envs or actions.shape[1:] != row or actions.dtype != dtype:
         raise NotRepeatable(
-            f"wanted the history of {num_envs} environments with {space.kind} actions, {dtype} {wanted} at "
-            f"every step, got one of {checks.shape[1]} environments with {actions.dtype} {actions.shape[1:]}: "
+            f"wanted a history of {num_envs} environments with {space.kind} actions ({dtype} {row}), "
+            f"got one of {checks.shape[1]} environments with actions of {actions.dtype} {actions.shape[1:]}: "
             "make the environments that it was recorded from"
         )
     low, high = (0, space.size - 1) if space.kind == "discrete" else (-1, 1)
@@ -110,11 +115,11 @@ class Log:
         self._actions[self.sent] = action
         self.sent += 1
 
-    def add_timestep(self, timestep: Timestep) -> None:
-        """Note an answer."""
+    def add_timestep(self, timestep: Timestep, checks: np.ndarray) -> None:
+        """Note an answer and its `timestep_checks`."""
         self._checks = _with_room(self._checks, self.known + 1)
         self._first = _with_room(self._first, self.known + 1)
-        self._checks[self.known] = timestep_checks(timestep)
+        self._checks[self.known] = checks
         self._first[self.known] = timestep.is_first
         self.known += 1
 

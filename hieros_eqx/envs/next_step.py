@@ -42,6 +42,22 @@ class Simulator(Protocol):
         ...
 
 
+@runtime_checkable
+class SelectiveSimulator(Simulator, Protocol):
+    """A `Simulator` that can also move some environments, by index, while the others stand still."""
+
+    independent_episodes: bool  # as far as is known, an episode changes nothing in those after it
+    hidden: np.ndarray | None  # [env byte]: state behind the last answer's observations, to notice otherwise
+
+    def reset_some(self, envs: np.ndarray) -> np.ndarray:
+        """Start the next episode of `envs`; their first observations, in that order."""
+        ...
+
+    def step_some(self, envs: np.ndarray, action: np.ndarray) -> RawStep:
+        """Step `envs`, none of which has ended."""
+        ...
+
+
 class NextStepEnv(VectorEnv):
     """A `Simulator` as a `VectorEnv`, with every action and every answer checked."""
 
@@ -57,10 +73,9 @@ class NextStepEnv(VectorEnv):
         """Start all environments anew."""
         if self._under_way:
             raise EnvError("wanted `recv` after `send`, got `reset`: finish the step first")
-        observation = check_observation(self._simulator.reset(), self.spaces.observation, self.num_envs)
-        no = np.zeros(self.num_envs, np.bool_)
-        self._ended = no
-        return Timestep(observation, np.zeros(self.num_envs, np.float32), ~no, no.copy(), no.copy())
+        timestep = self._first(self._simulator.reset(), self.num_envs)
+        self._ended = timestep.is_last.copy()
+        return timestep
 
     def send(self, action: object) -> None:
         """Begin a step."""
@@ -77,18 +92,9 @@ class NextStepEnv(VectorEnv):
             raise EnvError("wanted `send` before `recv`, got `recv`")
         raw, is_first = self._simulator.recv(), self._ended
         self._under_way = False
-        reward = check_reward(raw.reward, self.num_envs)
-        terminated = check_flag(raw.terminated, "terminated", self.num_envs)
-        truncated = check_flag(raw.truncated, "truncated", self.num_envs)
-        is_last = (terminated | truncated) & ~is_first
-        self._ended = is_last.copy()
-        return Timestep(
-            observation=check_observation(raw.observation, self.spaces.observation, self.num_envs),
-            reward=np.where(is_first, np.float32(0), reward),
-            is_first=is_first,
-            is_last=is_last,
-            is_terminal=terminated & ~is_first,
-        )
+        timestep = self._answer(raw, is_first)
+        self._ended = timestep.is_last.copy()
+        return timestep
 
     def step(self, action: object) -> Timestep:
         """`send`, then `recv`."""
@@ -98,6 +104,62 @@ class NextStepEnv(VectorEnv):
     def close(self) -> None:
         """Free the simulator."""
         self._simulator.close()
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether episodes may be left out by resets, as far as is known without a change to later ones."""
+        simulator = self._simulator
+        return isinstance(simulator, SelectiveSimulator) and simulator.independent_episodes
+
+    @property
+    def hidden(self) -> np.ndarray | None:
+        """State behind the last observations, bytes `[env byte]`; None if the simulator does not tell."""
+        return getattr(self._simulator, "hidden", None)
+
+    def reset_some(self, envs: np.ndarray) -> Timestep:
+        """Start the next episode of environments `envs`, wherever they are; answers are in that order."""
+        simulator, ended = self._selective("reset_some")
+        observation = simulator.reset_some(envs)
+        ended[envs] = False
+        return self._first(observation, len(envs))
+
+    def step_some(self, envs: np.ndarray, action: np.ndarray) -> Timestep:
+        """Step environments `envs`, none of which has ended; answers are in that order."""
+        simulator, ended = self._selective("step_some")
+        if ended[envs].any():
+            raise EnvError(
+                f"wanted environments within an episode, got {envs[ended[envs]]}, which have ended"
+            )
+        raw = simulator.step_some(envs, check_action(action, self.spaces.action, len(envs)))
+        timestep = self._answer(raw, np.zeros(len(envs), np.bool_))
+        ended[envs] = timestep.is_last
+        return timestep
+
+    def _selective(self, call: str) -> tuple[SelectiveSimulator, np.ndarray]:
+        if not isinstance(self._simulator, SelectiveSimulator):
+            raise EnvError(f"wanted a simulator with `{call}`, got {type(self._simulator).__name__} without")
+        if self._ended is None or self._under_way:
+            raise EnvError(f"wanted `{call}` after `reset` and between steps")
+        return self._simulator, self._ended
+
+    def _first(self, observation: np.ndarray, count: int) -> Timestep:
+        no = np.zeros(count, np.bool_)
+        checked = check_observation(observation, self.spaces.observation, count)
+        return Timestep(checked, np.zeros(count, np.float32), ~no, no, no.copy())
+
+    def _answer(self, raw: RawStep, is_first: np.ndarray) -> Timestep:
+        """What was begun as a step, or where `is_first` as a new episode."""
+        count = len(is_first)
+        reward = check_reward(raw.reward, count)
+        terminated = check_flag(raw.terminated, "terminated", count)
+        truncated = check_flag(raw.truncated, "truncated", count)
+        return Timestep(
+            observation=check_observation(raw.observation, self.spaces.observation, count),
+            reward=np.where(is_first, np.float32(0), reward),
+            is_first=is_first,
+            is_last=(terminated | truncated) & ~is_first,
+            is_terminal=terminated & ~is_first,
+        )
 
 
 class CheckedEnv(VectorEnv):
