@@ -27,8 +27,7 @@ TELL_EVERY = 1000  # steps
 class Repetition(NamedTuple):
     """How environments were brought back."""
 
-    how: How  # episodes before the open ones left out by resets, or all actions sent
-
+    how: How  # resets in place of the episodes before the open ones, or all actions
     steps: int  # that single environments made, resets included
     seconds: float
 
@@ -44,10 +43,11 @@ class RecordedEnv(VectorEnv):
         self.spaces, self.num_envs = env.spaces, env.num_envs
         self._env, self._again = env, again
         self._log = Log(env.spaces.action, env.num_envs)
+        self._started = False
 
     def reset(self) -> Timestep:
-        """Start all environments; `EnvError` if that was done before, for a history is of one start."""
-        self._check_fresh("reset")
+        """Start all environments; `EnvError` if that was tried before, for a history is of one start."""
+        self._start("reset")
         timestep = self._env.reset()
         self._log.add_timestep(timestep, _checks(self._env, timestep))
         return timestep
@@ -91,8 +91,8 @@ class RecordedEnv(VectorEnv):
         Raises `NotRepeatable` if the environments do not do what they did, and `EnvError` if they have been
         started before, or if the history is none; the environments can then only be closed.
         """
-        self._check_fresh("repeat")
         check_history(history, self.spaces.action, self.num_envs)
+        self._start("repeat")
         begin = time.perf_counter()
         how, timestep, steps = self._known_point(history, tell)
         self._log.take(history, len(history.checks))
@@ -111,9 +111,10 @@ class RecordedEnv(VectorEnv):
                 self._env = self._again()
         return "actions", *repeat_by_actions(self._env, history, tell)
 
-    def _check_fresh(self, call: str) -> None:
-        if self._log.known:
+    def _start(self, call: str) -> None:
+        if self._started:
             raise EnvError(f"wanted fresh environments, got `{call}` after they were started: make new ones")
+        self._started = True
 
 
 def repeat_by_actions(env: VectorEnv, history: History, tell: Tell | None = None) -> tuple[Timestep, int]:
