@@ -165,7 +165,7 @@ class EnvPoolSimulator:
 
     def reset_some(self, envs: np.ndarray) -> np.ndarray:
         """Start the next episode of `envs`; the pool waits for these alone."""
-        return self._first(self._env.reset(envs), len(envs))
+        return self._first(self._env.reset(envs.astype(np.int32)), len(envs))
 
     def step_some(self, envs: np.ndarray, action: np.ndarray) -> RawStep:
         """Step `envs`."""
