@@ -2,97 +2,13 @@
 
 import numpy as np
 import pytest
-from repeating import assert_goes_on, play, until
+from repeating import SEEDS, Walk, assert_goes_on, play, until, walk
 
-from hieros_eqx.envs import NextStepEnv, NotRepeatable, RawStep, RecordedEnv, make_env
+from hieros_eqx.envs import NextStepEnv, NotRepeatable, RecordedEnv, make_env
 from hieros_eqx.envs import history as history_module
 from hieros_eqx.envs.history import timestep_checks
 from hieros_eqx.errors import EnvError
-from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces, Timestep
-
-SEEDS = (7, 2, 9)
-
-
-class Walk:
-    """A `SelectiveSimulator`: each action moves that far; the draw at each reset is how far the way is.
-
-    `leftover`: an episode begins where the one before has ended, which only `hidden` shows at once, as some
-    Atari games do. `falter` (env, step): there the answer depends on no seed. `breaks` (call, step): this
-    `send` or `recv` raises.
-    """
-
-    spaces = Spaces(
-        observation=ObservationSpace(kind="vector", shape=(2,)), action=ActionSpace(kind="discrete", size=3)
-    )
-    independent_episodes = True
-    hidden: np.ndarray | None = None
-
-    def __init__(self, seeds=SEEDS, *, leftover=False, falter=None, breaks=None):
-        self.num_envs = len(seeds)
-        self.random = [np.random.default_rng(seed) for seed in seeds]
-        self.end, self.at, self.left = (np.zeros(self.num_envs, np.int64) for _ in range(3))
-        self.leftover, self.falter, self.breaks = leftover, falter, breaks
-        self.resets, self.steps = np.zeros(self.num_envs, int), np.zeros(self.num_envs, int)
-        self.calls, self.closed = 0, False
-
-    def begin(self, envs):
-        self.resets[envs] += 1
-        if self.leftover:
-            self.left[envs] = self.at[envs]
-        self.at[envs] = 0
-        self.end[envs] = [self.random[i].integers(4, 30) for i in envs]
-
-    def move(self, envs, action):
-        self.steps[envs] += 1
-        self.at[envs] += action + 1
-        wobble = np.zeros(self.num_envs)
-        if self.falter is not None and self.calls == self.falter[1]:
-            wobble[self.falter[0]] = 1
-        return wobble
-
-    def see(self, envs, wobble=0.0):
-        self.hidden = np.stack([self.left, self.left + 1], axis=1).astype(np.uint8)[envs]
-        shown = np.where(self.at >= 3, self.at + 100 * self.left, self.at) + wobble
-        return np.stack([shown, self.end], axis=1).astype(np.float32)[envs]
-
-    def answer(self, envs, wobble):
-        over = (self.at >= self.end)[envs]
-        observation = self.see(envs, wobble)
-        return RawStep(observation, observation[:, 0], over & (self.end % 2 == 0)[envs], over)
-
-    def reset(self):
-        return self.reset_some(np.arange(self.num_envs))
-
-    def send(self, action, restart):
-        self.calls += 1
-        self.may_break("send")
-        self.sent = action, restart
-
-    def may_break(self, call):
-        if (call, self.calls) == self.breaks:
-            raise RuntimeError("the emulator is gone")
-
-    def recv(self):
-        self.may_break("recv")
-        action, restart = self.sent
-        everyone = np.arange(self.num_envs)
-        self.begin(everyone[restart])
-        wobble = self.move(everyone[~restart], action[~restart])
-        return self.answer(everyone, wobble)
-
-    def reset_some(self, envs):
-        self.begin(envs)
-        return self.see(envs)
-
-    def step_some(self, envs, action):
-        return self.answer(envs, self.move(envs, action))
-
-    def close(self):
-        self.closed = True
-
-
-def walk(**arguments):
-    return NextStepEnv(Walk(**arguments))
+from hieros_eqx.types import Timestep
 
 
 @pytest.fixture(scope="module")
