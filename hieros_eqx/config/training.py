@@ -92,11 +92,16 @@ class TrainingConfig:
     """Steps T of one sequence."""
     train_every: int = option(1, at_least=1)
     """Environment steps between updates of level 0; level i trains `k**i` times less often."""
+    max_skipped_updates: int = option(10, at_least=1)
+    """Updates of a level in a row that are skipped, because they are not finite, when a run is stopped."""
     log_every: int = option(250, at_least=1)
     """Environment steps between lines of metrics."""
     checkpoint_every: int = option(10_000, at_least=1)
     """Environment steps between checkpoints."""
+    checkpoint_minutes: float | None = option(10.0, above=0)
+    """Minutes after which one is written anyway; null: never."""
     keep_checkpoints: int = option(2, at_least=1)
+    """Newest checkpoints that are kept, besides the best."""
 
     def __post_init__(self):
         validate(self)

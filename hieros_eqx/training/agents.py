@@ -4,8 +4,10 @@ A run keeps the newest agent of every seed in `agents/seed_N`, small and on its 
 seed alone, spaces, parameters. `load` reads it like a run directory.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import jax
 
@@ -13,7 +15,7 @@ from hieros_eqx.agent import select_seed
 from hieros_eqx.agent.state import AgentParams, HierosState
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.errors import CheckpointError
-from hieros_eqx.training import checkpoint
+from hieros_eqx.training import checkpoint, manifest
 from hieros_eqx.training import run_dir as run_dirs
 from hieros_eqx.types import Spaces
 
@@ -27,11 +29,14 @@ class Agent:
     spaces: Spaces
 
 
-def load(run_dir: str | Path, env_step: int | None = None, seed: int | None = None) -> Agent:
-    """Return the agent of a run directory, from its newest checkpoint or the one at `env_step`.
+def load(
+    run_dir: str | Path, env_step: int | Literal["best"] | None = None, seed: int | None = None
+) -> Agent:
+    """Return the agent of a run directory, from its newest checkpoint, the best, or the one at `env_step`.
 
-    Of a run of several seeds `seed` says which. Reads the parameters alone, not the replay. Raises
-    `CheckpointError` if there is no such checkpoint or seed.
+    Of a run of several seeds `seed` says which. Reads the parameters alone, not the replay. Where the newest
+    is damaged, warns and takes the one before. Raises `CheckpointError` if there is no such checkpoint or
+    seed, or the one that was named is damaged.
     """
     path = Path(run_dir)
     seeds = run_dirs.read_config(path).all_seeds
@@ -44,7 +49,7 @@ def load(run_dir: str | Path, env_step: int | None = None, seed: int | None = No
     return _agent(_load_params(path, env_step), seed)
 
 
-def load_all(run_dir: str | Path, env_step: int | None = None) -> dict[int, Agent]:
+def load_all(run_dir: str | Path, env_step: int | Literal["best"] | None = None) -> dict[int, Agent]:
     """Return the agents of all seeds of a run directory by their seeds; otherwise like `load`."""
     params = _load_params(Path(run_dir), env_step)
     return {seed: _agent(params, seed) for seed in params.config.all_seeds}
@@ -55,17 +60,17 @@ def agents_of(state: HierosState) -> dict[int, Agent]:
     return {seed: _agent(state.params, seed) for seed in state.config.all_seeds}
 
 
-def keep_agents(run: run_dirs.RunDir, state: HierosState, env_step: int) -> None:
+def keep_agents(run: run_dirs.RunDir, params: AgentParams, env_step: int) -> None:
     """Write the agent of every seed to `agents/seed_N`, in place of the one before."""
-    for seed in state.config.all_seeds:
-        agent, own = _agent(state.params, seed), _own_dir(run, seed)
-        run_dirs.write_description(own.path, agent.config, agent.spaces)
-        checkpoint.save_params(own.checkpoints, agent.params, env_step)
+    for seed in params.config.all_seeds:
+        own, directory = _params_of(params, seed), _own_dir(run, seed)
+        run_dirs.write_description(directory.path, own.config, own.spaces)
+        checkpoint.write_params(directory.checkpoints, own, env_step)
 
 
 def are_kept(run: run_dirs.RunDir, config: HierosConfig, env_step: int) -> bool:
     """Whether the agents of all seeds were written at `env_step`, and not before or after."""
-    kept = (_steps(_own_dir(run, seed)) for seed in config.all_seeds)
+    kept = (manifest.steps(_own_dir(run, seed).checkpoints) for seed in config.all_seeds)
     return all(steps == [env_step] for steps in kept)
 
 
@@ -73,27 +78,40 @@ def _own_dir(run: run_dirs.RunDir, seed: int) -> run_dirs.RunDir:
     return run_dirs.RunDir(run.agents / f"seed_{seed}")
 
 
-def _steps(run: run_dirs.RunDir) -> list[int]:
-    return checkpoint.complete_steps(run.checkpoints, (checkpoint.AGENT,))
-
-
-def _load_params(path: Path, env_step: int | None) -> AgentParams:
+def _load_params(path: Path, env_step: int | Literal["best"] | None) -> AgentParams:
     """Return the parameters of a run, on the host."""
     config, spaces = run_dirs.read_config(path), run_dirs.read_spaces(path)
-    run = run_dirs.RunDir(path)
-    steps = _steps(run)
-    if not steps or (env_step is not None and env_step not in steps):
+    folder = run_dirs.RunDir(path).checkpoints
+    if env_step is None:
+        found, problems = checkpoint.newest_whole(folder, checkpoint.AGENT)
+        for problem in problems:
+            warnings.warn(f"{problem} Took the checkpoint before it.", stacklevel=3)
+    else:
+        steps = manifest.steps(folder)
+        wanted = checkpoint.best_step(folder) if env_step == "best" else env_step
+        found = None
+        if wanted in steps:
+            found = manifest.read(folder / str(wanted))
+            manifest.verify(folder / str(wanted), found, checkpoint.AGENT)
+    if found is None:
+        steps = manifest.steps(folder)
         held = f"those at {steps}" if steps else "none"
-        wanted = "a checkpoint" if env_step is None else f"a checkpoint at step {env_step}"
-        raise CheckpointError(f"{path}: wanted {wanted}, got {held}; train on to make one.")
-    chosen = steps[-1] if env_step is None else env_step
-    return checkpoint.restore_params(run.checkpoints, chosen, config, spaces)
+        kind = {None: "a checkpoint", "best": "a best checkpoint"}.get(
+            env_step, f"a checkpoint at step {env_step}"
+        )
+        raise CheckpointError(f"{path}: wanted {kind}, got {held}; train on to make one.")
+    return checkpoint.restore_params(folder, found.env_step, config, spaces)
 
 
 def _agent(params: AgentParams, seed: int) -> Agent:
-    """Return the agent of one of the seeds that some parameters hold, which knows of no other."""
+    own = _params_of(params, seed)
+    return Agent(jax.device_put(own), own.config, own.spaces)
+
+
+def _params_of(params: AgentParams, seed: int) -> AgentParams:
+    """Return the parameters of one of the seeds that some hold; they know of no other."""
     config = params.config
-    if config.training.seeds:
-        own = select_seed(params, config.all_seeds.index(seed))
-        params = replace(own, config=config.for_seed(seed))
-    return Agent(jax.device_put(params), params.config, params.spaces)
+    if not config.training.seeds:
+        return params
+    own = select_seed(params, config.all_seeds.index(seed))
+    return replace(own, config=config.for_seed(seed))

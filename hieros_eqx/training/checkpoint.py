@@ -1,89 +1,240 @@
-"""Checkpoints: the whole state, replay included, under its environment step, written atomically.
+"""Checkpoints: everything that a run is, so that one stopped at any step goes on as if it had not been.
 
-One checkpoint has three items: `agent` (the parameters: all that playing needs), `rest` (learners, carry,
-replay, keys, counters) and `host` (counters that the loop keeps itself). Orbax writes into a temporary folder
-and renames it at the end, so that a checkpoint is there as a whole or not at all. Seeds side by side are one
-checkpoint, whose arrays lead with `seed`.
+=============  ==============================================================================
+agent/         the parameters: all that playing needs (Orbax)
+rest/          learners, acting carry, key, counters and the running means of metrics (Orbax)
+replay/        rows of every level's ring (`segments.py`)
+environments/  every action sent to the environments, with a checksum of every answer
+manifest.json  all files with size and SHA-256 (`manifest.py`), what the host keeps (`content.py`)
+=============  ==============================================================================
 
-Environments cannot be saved: a run that goes on begins new episodes. `restore` returns the state as it was;
-`fresh_episodes` makes its acting carry anew.
+A save takes two steps: `snapshot` copies to the host what is new, between two steps of training, and `write`
+puts it on disk, in another thread. Files that are already on disk become part of the next checkpoint by a
+hard link. Seeds side by side are one checkpoint, whose arrays lead with `seed`.
 """
 
-import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 from jax.sharding import Mesh, NamedSharding
 
 from hieros_eqx.agent import init, init_carry, init_seeds, num_seeds
 from hieros_eqx.agent.seeds import state_shardings
 from hieros_eqx.agent.state import AgentParams, HierosState
 from hieros_eqx.config import HierosConfig
+from hieros_eqx.envs import History
 from hieros_eqx.errors import CheckpointError
+from hieros_eqx.training import arrays, content, manifest, segments
+from hieros_eqx.training.content import Content, Host
+from hieros_eqx.training.history_rows import read_history, to_rows
+from hieros_eqx.training.manifest import Manifest
 from hieros_eqx.training.metrics import flatten
+from hieros_eqx.training.segments import Segment, Written
 from hieros_eqx.types import Spaces
 
-AGENT, REST, HOST = "agent", "rest", "host"
-PREFIX = "params/"  # of the leaves that belong to the item `agent`
+AGENT, REST, REPLAY, ENVIRONMENTS = "agent", "rest", "replay", "environments"
+PARAMS, MEANS = "params/", "means/"  # prefixes of the names of arrays
 
 
-def save(folder: Path, state: HierosState, host: Mapping[str, Any], *, keep: int) -> None:
-    """Write a checkpoint under `host["env_step"]` and delete all but the newest `keep`.
+@dataclass(frozen=True)
+class Ledger:
+    """What is on disk already: a save adds to it."""
 
-    A step that is there already is left as it is.
+    path: Path | None
+    """The newest checkpoint; None before the first."""
+    files: Mapping[str, manifest.Seal]
+    rings: tuple[Written, ...]
+    history: tuple[Segment, ...]
+    steps: int
+    """Actions of the environments' history."""
+
+
+class Snapshot(NamedTuple):
+    """All that a save has to write, copied to the host."""
+
+    host: Host
+    agent: dict[str, np.ndarray]
+    rest: dict[str, np.ndarray]
+    rings: tuple[segments.News, ...]
+    history: History
+    """From the first action on that is not on disk."""
+    params: AgentParams
+    """The arrays of `agent` as a tree."""
+
+
+class Restored(NamedTuple):
+    """A checkpoint that has been read."""
+
+    state: HierosState
+    host: Host
+    history: History
+    ledger: Ledger
+
+
+def empty_ledger(state: HierosState) -> Ledger:
+    """Return the ledger of a run that has saved nothing."""
+    return Ledger(None, {}, tuple(segments.nothing_written(ring) for ring in state.replay), (), 0)
+
+
+def snapshot(state: HierosState, host: Host, history: History, ledger: Ledger) -> Snapshot:
+    """Copy to the host all that a save will write. `history` begins at action `ledger.steps`.
+
+    Waits for the device; the state may be donated afterwards.
     """
-    flat = {name: _unwrap_key(leaf) for name, leaf in flatten(state).items()}
-    items = {
-        AGENT: ocp.args.StandardSave({k: v for k, v in flat.items() if k.startswith(PREFIX)}),
-        REST: ocp.args.StandardSave({k: v for k, v in flat.items() if not k.startswith(PREFIX)}),
-        HOST: ocp.args.JsonSave(dict(host)),
-    }
-    _write(folder, int(host["env_step"]), items, keep)
+    flat = flatten(state)
+    agent = arrays.to_host({name: leaf for name, leaf in flat.items() if name.startswith(PARAMS)})
+    rest = {name: flat[name] for name in _names_of_rest(flat)}
+    rest |= {MEANS + name: group.total for name, group in host.means.items()}
+    return Snapshot(
+        host=host,
+        agent=agent,
+        rest=arrays.to_host(rest),
+        rings=tuple(segments.news(*pair) for pair in zip(state.replay, ledger.rings, strict=True)),
+        history=history,
+        params=jax.tree.unflatten(jax.tree.structure(state.params), list(agent.values())),
+    )
 
 
-def save_params(folder: Path, params: AgentParams, env_step: int) -> None:
-    """Write the item `agent` alone, in place of any that is there."""
-    for step in complete_steps(folder, (AGENT,)):
-        if step >= env_step:  # of a run that was taken back and has another past now
-            shutil.rmtree(folder / str(step))
-    flat = {PREFIX + name: leaf for name, leaf in flatten(params).items()}
-    _write(folder, env_step, {AGENT: ocp.args.StandardSave(flat)}, 1)
+def write(folder: Path, shot: Snapshot, ledger: Ledger) -> Ledger:
+    """Write a checkpoint into the folder of all, and return what is on disk then.
+
+    Its own folder appears when all of it is on disk. Raises `OSError` if it cannot be; nothing is left then.
+    """
+    env_step = shot.host.counters.env_step
+    with manifest.draft(folder, env_step) as path:
+        arrays.write(path / AGENT, shot.agent)
+        arrays.write(path / REST, shot.rest)
+        rings = tuple(
+            segments.write(path, f"{REPLAY}/level{level}-{env_step}", fresh, written)
+            for level, (fresh, written) in enumerate(zip(shot.rings, ledger.rings, strict=True))
+        )
+        rows, pending = to_rows(shot.history)
+        history, steps = ledger.history, ledger.steps + len(rows)
+        if len(rows):
+            segment = Segment(f"{ENVIRONMENTS}/actions-{env_step}.bin", len(rows), (steps,))
+            segments.write_rows(path / segment.file, rows)
+            history = (*history, segment)
+        parts = [part for ring in rings for part in (*ring.entries, *ring.latents)] + list(history)
+        known = {part.file: ledger.files[part.file] for part in parts if part.file in ledger.files}
+        for name in known:
+            assert ledger.path is not None
+            manifest.link(ledger.path / name, path / name)
+        told = content.to_json(Content(shot.host, rings, history, steps, pending))
+        files = manifest.commit(path, known, told).files
+    return Ledger(folder / str(env_step), files, rings, history, steps)
+
+
+def write_params(folder: Path, params: AgentParams, env_step: int) -> None:
+    """Write a checkpoint of parameters alone, in place of any that is there."""
+    with manifest.draft(folder, env_step) as path:
+        arrays.write(path / AGENT, arrays.to_host(_names(params)))
+        if (folder / str(env_step)).exists():
+            shutil.rmtree(folder / str(env_step))
+        manifest.commit(path, {}, {})
+    for other in manifest.steps(folder):
+        if other != env_step:
+            shutil.rmtree(folder / str(other))
+
+
+def retire(folder: Path, keep: int) -> None:
+    """Delete all checkpoints but the newest `keep` and the best."""
+    best = best_step(folder)
+    for env_step in manifest.steps(folder)[:-keep]:
+        if env_step != best:
+            shutil.rmtree(folder / str(env_step))
+
+
+def best_step(folder: Path) -> int | None:
+    """Return the step of the checkpoint with the highest `content.score`, the newest of equals.
+
+    None if none has a score.
+    """
+    scores = {}
+    for env_step in manifest.steps(folder):
+        try:
+            value = manifest.read(folder / str(env_step)).content.get("score")
+        except CheckpointError:
+            continue
+        if isinstance(value, float):
+            scores[env_step] = value
+    return max(scores, key=lambda env_step: (scores[env_step], env_step), default=None)
+
+
+def newest_whole(folder: Path, part: str = "") -> tuple[Manifest | None, list[str]]:
+    """Return the manifest of the newest checkpoint that is whole, and what is wrong with those after it.
+
+    Every file (whose path starts with `part`) is read. Raises `CheckpointError` if there are checkpoints and
+    none is whole.
+    """
+    problems: list[str] = []
+    for env_step in reversed(manifest.steps(folder)):
+        try:
+            found = manifest.read(folder / str(env_step))
+            manifest.verify(folder / str(env_step), found, part)
+            return found, problems
+        except CheckpointError as error:
+            problems.append(str(error))
+    if problems:
+        raise CheckpointError(
+            f"{folder}: wanted a checkpoint that is whole, got none. {' '.join(problems)} "
+            "Nothing was changed."
+        )
+    return None, problems
 
 
 def restore(
-    folder: Path, config: HierosConfig, spaces: Spaces, mesh: Mesh | None = None
-) -> tuple[HierosState, dict[str, Any]] | None:
-    """Return the newest complete checkpoint as (state, host counters), or None if there is none.
+    folder: Path, found: Manifest, config: HierosConfig, spaces: Spaces, mesh: Mesh | None = None
+) -> Restored:
+    """Return a checkpoint that has been verified. With a mesh the seeds are spread over it.
 
-    With a mesh the seeds are spread over it. Raises `CheckpointError` if the checkpoint does not fit the
-    configuration.
+    Raises `CheckpointError` if it does not fit the configuration, or holds what no training writes.
     """
-    steps = complete_steps(folder)
-    if not steps:
-        return None
+    path = folder / str(found.env_step)
     abstract = _abstract_state(config, spaces)
+    flat = flatten(abstract)
+    host, rings, parts, steps, pending = content.from_json(path, found.content, config, abstract.replay)
+    if host.counters.env_step != found.env_step:
+        raise CheckpointError(f"{path}: its manifest is of step {host.counters.env_step}.")
+    sums = {
+        MEANS + name: jax.ShapeDtypeStruct((len(group.names), *flat["key"].shape), np.float32)
+        for name, group in host.means.items()
+    }
+    data = arrays.read(path / AGENT, {name: leaf for name, leaf in flat.items() if name.startswith(PARAMS)})
+    data |= arrays.read(path / REST, {name: flat[name] for name in _names_of_rest(flat)} | sums)
+    means = {name: group._replace(total=data.pop(MEANS + name)) for name, group in host.means.items()}
+    seen, below = [], None
+    for level, (ring, written) in enumerate(zip(abstract.replay, rings, strict=True)):
+        own = segments.read(path, written, ring, below)
+        seen.append(written._replace(visits=own["visits"].reshape(len(written.counts), -1).copy()))
+        own |= {"count": written.counts, "oldest": written.oldest}
+        for name, array in own.items():
+            leaf = getattr(ring, name)
+            data[f"replay/{level}/{name}"] = array.astype(leaf.dtype, copy=False).reshape(leaf.shape)
+        below = written.counts
+    history = read_history(path, parts, pending, spaces, len(rings[0].counts))
+    if len(history.actions) != steps:
+        raise CheckpointError(
+            f"{path}: wanted {steps} actions of the environments, got {len(history.actions)}."
+        )
     shardings = {} if mesh is None else flatten(state_shardings(abstract, mesh))
-    flat = {}
-    for item in (AGENT, REST):
-        data = _restore_item(folder, steps[-1], item, abstract)
-        flat |= {name: _place(data.pop(name), shardings.get(name)) for name in list(data)}
-    state = jax.tree.unflatten(jax.tree.structure(abstract), [flat[name] for name in flatten(abstract)])
-    return state, _restore_host(folder, steps[-1])
+    leaves = [arrays.place(data.pop(name), leaf, shardings.get(name)) for name, leaf in flat.items()]
+    state = jax.tree.unflatten(jax.tree.structure(abstract), leaves)
+    ledger = Ledger(path, found.files, tuple(seen), parts, steps)
+    return Restored(state, host._replace(means=means), history, ledger)
 
 
 def restore_params(folder: Path, env_step: int, config: HierosConfig, spaces: Spaces) -> AgentParams:
-    """Return the parameters of one checkpoint, on the host."""
-    abstract = _abstract_state(config, spaces)
-    flat = _restore_item(folder, env_step, AGENT, abstract)
-    names = [PREFIX + name for name in flatten(abstract.params)]
-    return jax.tree.unflatten(jax.tree.structure(abstract.params), [flat[name] for name in names])
+    """Return the parameters of a checkpoint that has been verified, on the host."""
+    abstract = _abstract_state(config, spaces).params
+    read = arrays.read(folder / str(env_step) / AGENT, _names(abstract))
+    return jax.tree.unflatten(jax.tree.structure(abstract), list(read.values()))
 
 
 def fresh_episodes(state: HierosState) -> HierosState:
@@ -94,85 +245,18 @@ def fresh_episodes(state: HierosState) -> HierosState:
     return eqx.tree_at(lambda s: s.carry, state, carry)
 
 
-def complete_steps(folder: Path, items: Sequence[str] = (AGENT, REST, HOST)) -> list[int]:
-    """Return the environment steps of all checkpoints that have the items, oldest first."""
-    if not folder.is_dir():
-        return []
-    found = (path for path in folder.iterdir() if path.name.isdigit())
-    return sorted(int(path.name) for path in found if _is_complete(path, items))
+def _names(params: AgentParams) -> dict[str, Any]:
+    return {PARAMS + name: leaf for name, leaf in flatten(params).items()}
 
 
-def _is_complete(path: Path, items: Sequence[str]) -> bool:
-    # Orbax renames a folder only when all is written; the rest guards against copies cut short.
-    return (path / "_CHECKPOINT_METADATA").is_file() and all((path / item).is_dir() for item in items)
+def _names_of_rest(flat: Mapping[str, Any]) -> list[str]:
+    return [name for name in flat if not name.startswith((PARAMS, f"{REPLAY}/"))]
 
 
 def _abstract_state(config: HierosConfig, spaces: Spaces) -> HierosState:
     if config.training.seeds:
         return jax.eval_shape(lambda: init_seeds(config, spaces, config.training.seeds))
     return jax.eval_shape(partial(init, config, spaces), jax.random.key(0))
-
-
-def _write(folder: Path, env_step: int, items: Mapping[str, Any], keep: int) -> None:
-    if env_step in complete_steps(folder, tuple(items)):
-        return
-    options = ocp.CheckpointManagerOptions(
-        max_to_keep=keep, enable_async_checkpointing=False, cleanup_tmp_directories=True
-    )
-    with ocp.CheckpointManager(folder.resolve(), options=options) as manager:
-        manager.save(env_step, args=ocp.args.Composite(**items))
-
-
-def _restore_item(folder: Path, env_step: int, item: str, abstract: Any) -> dict[str, Any]:
-    """Return the leaves of one item by name, on the host (keys excepted)."""
-    wanted = {
-        name: leaf for name, leaf in flatten(abstract).items() if name.startswith(PREFIX) == (item == AGENT)
-    }
-    data = {name: jax.eval_shape(_unwrap_key, leaf) for name, leaf in wanted.items()}
-    # By way of NumPy: arrays that Orbax places are bound to their device, and all would compile anew.
-    targets = {name: np.empty(leaf.shape, leaf.dtype) for name, leaf in data.items()}
-    try:
-        with ocp.CheckpointManager(folder.resolve()) as manager:
-            arguments = ocp.args.Composite(**{item: ocp.args.StandardRestore(targets)})
-            flat = manager.restore(env_step, args=arguments)[item]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise _misfit(folder, env_step, reason) from error
-    for name, leaf in data.items():
-        if (flat[name].shape, flat[name].dtype) != (leaf.shape, leaf.dtype):
-            got = f"{flat[name].dtype}{list(flat[name].shape)}"
-            raise _misfit(folder, env_step, f"{name}: wanted {leaf.dtype}{list(leaf.shape)}, got {got}")
-    return {name: _wrap_key(flat[name], leaf) for name, leaf in wanted.items()}
-
-
-def _misfit(folder: Path, env_step: int, reason: str) -> CheckpointError:
-    return CheckpointError(
-        f"{folder / str(env_step)}: does not fit its configuration, or is damaged ({reason})."
-    )
-
-
-def _restore_host(folder: Path, env_step: int) -> dict[str, Any]:
-    try:
-        with ocp.CheckpointManager(folder.resolve()) as manager:
-            return manager.restore(env_step, args=ocp.args.Composite(**{HOST: ocp.args.JsonRestore()}))[HOST]
-    except (ValueError, KeyError, OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{folder / str(env_step)}: its counters cannot be read ({error}).") from error
-
-
-def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _unwrap_key(leaf: Any) -> Any:
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
-def _wrap_key(data: np.ndarray, like: Any) -> Any:
-    return jax.random.wrap_key_data(jax.device_put(data)) if _is_key(like) else data
-
-
-def _place(leaf: Any, sharding: NamedSharding | None) -> jax.Array:
-    return jax.device_put(leaf) if sharding is None else jax.device_put(leaf, sharding)
 
 
 def _like(new: jax.Array, old: jax.Array) -> jax.Array:

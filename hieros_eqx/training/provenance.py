@@ -5,6 +5,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -27,14 +28,18 @@ PACKAGES = (
 )
 
 
-def record_start(path: Path, command: str | None, env_step: int) -> None:
-    """Write `run.json`, or add a resumption at `env_step` to the one that is there."""
+def record_start(
+    path: Path, command: str | None, env_step: int, told: Mapping[str, Any] | None = None
+) -> None:
+    """Write `run.json`, or add a resumption at `env_step` to the one that is there, with what is told."""
     now = _here(command)
     if not path.exists():
-        write_json(path, now | {"resumed": []})
+        write_json(path, now | {**(told or {}), "resumed": []})
         return
     run = json.loads(path.read_text(encoding="utf-8"))
-    resumption = {"env_step": env_step} | {key: value for key, value in now.items() if run.get(key) != value}
+    resumption = {"env_step": env_step, **(told or {})} | {
+        key: value for key, value in now.items() if run.get(key) != value
+    }
     write_json(path, run | {"resumed": [*run.get("resumed", []), resumption]})
 
 

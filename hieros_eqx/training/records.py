@@ -8,8 +8,8 @@ from hieros_eqx.config import HierosConfig
 from hieros_eqx.training import schedule
 from hieros_eqx.training.episodes import Episode
 
-Returns = Mapping[int, Sequence[float]]
-"""Returns of the finished episodes of every seed, in order."""
+Returns = Mapping[int, tuple[float, ...]]
+"""Returns of the latest `SHOWN_EPISODES` finished episodes of every seed, in order."""
 SHOWN_EPISODES = 10
 
 
@@ -29,11 +29,6 @@ def fresh_counters(config: HierosConfig) -> Counters:
     return Counters(env_step=0, episodes=(0,) * len(config.all_seeds), seconds=0.0)
 
 
-def saved_counters(host: Mapping[str, Any]) -> Counters:
-    """Return the counters that a checkpoint holds."""
-    return Counters(int(host["env_step"]), tuple(host["episodes"]), float(host["seconds"]))
-
-
 def advance(
     config: HierosConfig,
     counters: Counters,
@@ -45,6 +40,14 @@ def advance(
     seeds = [line["seed"] for line in ended]
     episodes = (n + seeds.count(seed) for n, seed in zip(counters.episodes, config.all_seeds, strict=True))
     return Counters(env_step, tuple(episodes), seconds)
+
+
+def latest(recent: Returns, ended: Sequence[Mapping[str, Any]]) -> Returns:
+    """Return the latest returns of every seed, after the episodes of some records ended."""
+    new = {line["seed"]: recent[line["seed"]] for line in ended}
+    for line in ended:
+        new[line["seed"]] = (*new[line["seed"]], line["return"])[-SHOWN_EPISODES:]
+    return {**recent, **new}
 
 
 def metrics_records(
@@ -95,11 +98,11 @@ def episode_records(
     return records
 
 
-def highlights(records: Sequence[Mapping[str, Any]], returns: Returns) -> dict[str, Any]:
+def highlights(records: Sequence[Mapping[str, Any]], recent: Returns) -> dict[str, Any]:
     """Return what the display shows: the return is the mean over seeds of the mean of the latest episodes."""
     shown = {
         "updates": records[0]["train_step"],
         "episodes": sum(record["episodes"] for record in records),
     }
-    recent = [statistics.fmean(own[-SHOWN_EPISODES:]) for own in returns.values() if own]
-    return shown | ({"return": statistics.fmean(recent)} if recent else {})
+    means = [statistics.fmean(own) for own in recent.values() if own]
+    return shown | ({"return": statistics.fmean(means)} if means else {})

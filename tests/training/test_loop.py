@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hieros_eqx.envs.probe import memory
-from hieros_eqx.errors import CheckpointError, ConfigError, EnvError
-from hieros_eqx.training import checkpoint, log, schedule, train
+from hieros_eqx.errors import ConfigError, EnvError
+from hieros_eqx.training import log, manifest, schedule, train
 
 
 def test_counters_of_host_and_device_agree(config, finished):
@@ -55,7 +55,7 @@ def test_the_device_is_asked_for_the_action_of_each_step_and_for_each_log_line(f
 
 def test_the_newest_checkpoints_are_kept(finished):
     _, path, _, _ = finished
-    assert checkpoint.complete_steps(path / "checkpoints") == [72, 80]
+    assert manifest.steps(path / "checkpoints") == [72, 80]
     run = json.loads((path / "run.json").read_text())
     assert (run["command"], run["resumed"]) == ("pytest", [])
 
@@ -80,9 +80,10 @@ def test_an_interrupted_run_is_saved_and_continued(config, tmp_path, how):
             os.kill(os.getpid(), signal.SIGTERM)
 
     stopped = train(config, run_dir=path, callbacks=[interrupt], progress=False)
-    at = {"keyboard": 40, "signal": 42}[how]
+    at = 40  # the step in which the wish came is finished
     assert (stopped.env_step, stopped.interrupted) == (at, True)
-    assert checkpoint.complete_steps(path / "checkpoints") == [24, at]
+    assert stopped.signal == {"keyboard": signal.SIGINT, "signal": signal.SIGTERM}[how]
+    assert manifest.steps(path / "checkpoints") == [24, at]
 
     # lines past the checkpoint, as a crash leaves them, are those of steps that will be taken again
     log.append(path / "metrics.jsonl", {"env_step": 60})
@@ -96,11 +97,10 @@ def test_an_interrupted_run_is_saved_and_continued(config, tmp_path, how):
     assert [line["env_step"] for line in lines] == [20, 40, 60, 80]
     assert np.all(np.diff([line["seconds"] for line in lines]) > 0)
     episodes = log.read(path / "episodes.jsonl")
-    # six whole episodes before; the open ones are given up, and twelve steps make the next
-    assert [line["env_step"] for line in episodes[:8]] == [12, 12, 24, 24, 36, 36, at + 12, at + 12]
-    assert [line["episode"] for line in episodes] == list(range(1, len(episodes) + 1))
+    assert [line["env_step"] for line in episodes] == [12 * (i // 2 + 1) for i in range(12)]
+    assert [line["episode"] for line in episodes] == list(range(1, 13))
     resumed = json.loads((path / "run.json").read_text())["resumed"]
-    assert [r["env_step"] for r in resumed] == [at]
+    assert [(r["env_step"], r["environments"]) for r in resumed] == [(at, "actions")]
 
 
 def test_a_run_with_another_configuration_is_refused(config, finished):
@@ -127,13 +127,3 @@ def test_ones_own_environment_and_nothing_written(config, tmp_path, monkeypatch,
     assert list(tmp_path.iterdir()) == []
     assert "compiling the update of 2 levels" in capsys.readouterr().err
     env.reset()  # still open
-
-
-def test_a_damaged_checkpoint_is_named(config, finished, tmp_path):
-    _, path, _, _ = finished
-    copy = tmp_path / "run"
-    shutil.copytree(path, copy)
-    shutil.rmtree(copy / "checkpoints" / "80" / "rest")
-    (copy / "checkpoints" / "80" / "rest").mkdir()
-    with pytest.raises(CheckpointError, match=r"80: does not fit its configuration, or is damaged"):
-        train(config, run_dir=copy, progress=False)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from hieros_eqx.envs.probe import memory
 from hieros_eqx.errors import CheckpointError, ConfigError, EnvError
-from hieros_eqx.training import checkpoint, evaluate, evaluate_seeds, load, load_all, log, train
+from hieros_eqx.training import checkpoint, evaluate, evaluate_seeds, load, load_all, log, manifest, train
 from hieros_eqx.training.metrics import flatten
 
 SEEDS = (3, 0)
@@ -69,7 +69,7 @@ def test_the_agent_of_a_seed_is_loaded_from_the_run_or_from_its_own_folder(side_
     assert sorted(p.name for p in (path / "agents").iterdir()) == ["seed_0", "seed_3"]
     assert list(load_all(path)) == list(SEEDS)
     for seed in SEEDS:
-        assert checkpoint.complete_steps(path / "agents" / f"seed_{seed}" / "checkpoints", ("agent",)) == [80]
+        assert manifest.steps(path / "agents" / f"seed_{seed}" / "checkpoints") == [80]
         wanted = result.agents[seed]
         for agent in (
             load(path, seed=seed),
@@ -104,8 +104,11 @@ def test_a_run_of_seeds_is_continued(side_by_side, alone, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(path, copy)
     shutil.rmtree(copy / "checkpoints" / "80")
-    state, host = checkpoint.restore(copy / "checkpoints", result.state.config, result.state.spaces)
-    assert host["episodes"] == [12, 12]
+    found, _ = checkpoint.newest_whole(copy / "checkpoints")
+    state, host, _, _ = checkpoint.restore(
+        copy / "checkpoints", found, result.state.config, result.state.spaces
+    )
+    assert host.counters.episodes == (12, 12)
     np.testing.assert_array_equal(state.env_step, 72)
     assert jax.tree.map(np.shape, state) == jax.tree.map(np.shape, result.state)
 

@@ -30,7 +30,8 @@ def main(path: Path) -> None:
     mesh = stopped.state.key.sharding.mesh
     assert mesh.shape == {"seed": 2}
 
-    state, _ = checkpoint.restore(path / "checkpoints", config, stopped.state.spaces, mesh)
+    found, _ = checkpoint.newest_whole(path / "checkpoints")
+    state = checkpoint.restore(path / "checkpoints", found, config, stopped.state.spaces, mesh).state
     for restored in (state, checkpoint.fresh_episodes(state)):
         for (name, old), new in zip(flatten(stopped.state).items(), jax.tree.leaves(restored), strict=True):
             assert new.sharding == old.sharding, name
