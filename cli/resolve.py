@@ -1,6 +1,5 @@
 """From options, environment variables, a file and a preset to one configuration, in that order of weight."""
 
-import json
 import os
 import sys
 from dataclasses import replace
@@ -11,6 +10,8 @@ import click
 from click.core import ParameterSource
 
 from hieros_eqx.config import HierosConfig, from_dict, make_preset, override
+from hieros_eqx.config.strict_json import parse_json
+from hieros_eqx.config.validation import reject
 from hieros_eqx.errors import ConfigError
 
 from .options import AUTO, CONFIG_OPTIONS
@@ -38,7 +39,7 @@ def resolve(ctx: click.Context, *, needs_environment: bool = False) -> HierosCon
     tree = read_file(Path(options["config"])) if "config" in options else {}
     wanted = options.get("preset", tree.pop("preset", AUTO))
     if not isinstance(wanted, str):
-        raise ConfigError(f"preset = {wanted!r}: wanted a text.")
+        raise reject("preset", wanted, "a text")
     name, platform, found = automatic_preset() if wanted == AUTO else (wanted, "", "")
     config = from_dict(tree, base=make_preset(name))
     for layer in _LAYERS:
@@ -46,6 +47,7 @@ def resolve(ctx: click.Context, *, needs_environment: bool = False) -> HierosCon
     config = _canonical(config)
     if needs_environment:
         _require_environment(config)
+        _require_training(config)
     if wanted == AUTO:
         time = expected_time(name, platform, config.training.env_steps, len(config.all_seeds))
         click.echo(f"preset auto: {name} ({found}); {time}", err=True)
@@ -70,13 +72,9 @@ def automatic_preset() -> tuple[str, str, str]:
 def read_file(path: Path) -> dict[str, Any]:
     """Return the JSON object in a configuration file, or raise `ConfigError`."""
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: wanted JSON in UTF-8, got other bytes ({error.reason}).") from None
-    except json.JSONDecodeError as error:
-        raise ConfigError(
-            f"{path}: wanted JSON, got {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from None
+        tree = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}.") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: wanted a JSON object of fields, got {type(tree).__name__}.")
     return tree
@@ -103,6 +101,28 @@ def _require_environment(config: HierosConfig) -> None:
             "no environment: give --game NAME (an Atari game, as in --game PrivateEye) "
             "or --env ID (any other: an id, or module:factory)."
         )
+
+
+def _require_training(config: HierosConfig) -> None:
+    """Refuse a run that ends before its first update, and say which upper levels will not be trained."""
+    for level in range(config.levels):
+        period = config.train_period(level)
+        first = -(-config.train_start(level) // period) * period
+        if first <= config.training.env_steps:
+            continue
+        if level == 0:
+            raise reject(
+                "training.env_steps",
+                config.training.env_steps,
+                f">= {first}, so that the agent is trained at all",
+                "Take more steps, or a smaller training.sequence, batch or train_every, or env.num_envs.",
+            )
+        click.echo(
+            f"note: level {level} is not trained, it would begin at step {first:,} of "
+            f"{config.training.env_steps:,}; take more --env-steps or --levels {level}",
+            err=True,
+        )
+        return
 
 
 def _apply(config: HierosConfig, options: dict[str, Any]) -> HierosConfig:

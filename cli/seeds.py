@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from hieros_eqx.config.validation import show
+
 MOST = 1000
 
 
@@ -32,19 +34,20 @@ class SeedList(click.ParamType):
 def parse_seeds(text: str) -> tuple[int, ...]:
     """Return the seeds that a text names; `ValueError` if it names none, one twice, or too many."""
     seeds: list[int] = []
+    shown = show(text)
     for part in text.split(","):
-        found = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part.strip())
+        found = re.fullmatch(r"([0-9]{1,20})(?:-([0-9]{1,20}))?", part.strip())
         if found is None:
-            raise ValueError(f"{text!r}: wanted whole numbers and ranges, as in 0,1,2 or 0-4 or 0-2,7.")
+            raise ValueError(f"{shown}: wanted whole numbers and ranges, as in 0,1,2 or 0-4 or 0-2,7.")
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
-            raise ValueError(f"{text!r}: {part.strip()} runs backwards; wanted {last}-{first}.")
+            raise ValueError(f"{shown}: {part.strip()} runs backwards; wanted {last}-{first}.")
         if len(seeds) + last - first >= MOST:
-            raise ValueError(f"{text!r}: wanted at most {MOST} seeds.")
+            raise ValueError(f"{shown}: wanted at most {MOST} seeds.")
         seeds += range(first, last + 1)
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
     if twice:
-        raise ValueError(f"{text!r}: wanted every seed once, got {format_seeds(twice)} twice.")
+        raise ValueError(f"{shown}: wanted every seed once, got {format_seeds(twice)} twice.")
     return tuple(seeds)
 
 

@@ -17,7 +17,7 @@ class SubgoalConfig:
     classes: int = option(8, at_least=2)
     """Classes G[1] of each."""
     hidden: int = option(256, at_least=1)
-    layers: int = option(3, at_least=1)
+    layers: int = option(3, at_least=1, at_most=64)
     code: Literal["argmax", "sample"] = "argmax"
     beta: float = option(0.5, at_least=0)
     """Weight of the KL to the uniform prior; with `sample` it starts at 0 and adapts."""
@@ -65,7 +65,7 @@ class BehaviourConfig:
     entropy_scale: float = option(3e-4, at_least=0)
     slow_critic_rate: float = option(0.02, at_least=0, at_most=1)
     hidden: int = option(256, at_least=1)
-    layers: int = option(2, at_least=1)
+    layers: int = option(2, at_least=1, at_most=64)
     unimix: float = option(0.01, at_least=0, at_most=1)
     goal_input: Literal["code", "decoded"] = "code"
     """What actor and critics see of the subgoal."""

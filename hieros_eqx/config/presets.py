@@ -6,8 +6,8 @@ from dataclasses import replace
 from hieros_eqx.config.behaviour import BehaviourConfig, RewardConfig, SubgoalConfig
 from hieros_eqx.config.hieros import HierosConfig
 from hieros_eqx.config.training import OptimizerConfig, ReplayConfig, TrainingConfig
+from hieros_eqx.config.validation import reject
 from hieros_eqx.config.world_model import S5Config, WorldModelConfig
-from hieros_eqx.errors import ConfigError
 
 
 def atari100k() -> HierosConfig:
@@ -80,6 +80,6 @@ PRESETS: dict[str, Callable[[], HierosConfig]] = {
 
 def make_preset(name: str) -> HierosConfig:
     """Return a preset by name, or raise `ConfigError` naming those that exist."""
-    if name not in PRESETS:
-        raise ConfigError(f"preset = {name!r}: wanted one of {', '.join(PRESETS)}.")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise reject("preset", name, f"one of {', '.join(PRESETS)}")
     return PRESETS[name]()

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hieros_eqx.config.hieros import HierosConfig
+from hieros_eqx.config.strict_json import NotJSONError, parse_json
+from hieros_eqx.config.validation import reject, show
 from hieros_eqx.errors import ConfigError
 
 
@@ -21,25 +23,33 @@ def from_dict(values: Mapping[str, Any], base: HierosConfig | None = None) -> Hi
 
     Raises `ConfigError` for an unknown field or a value that is not allowed.
     """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"wanted a configuration as an object of fields, got {type(values).__name__}.")
     return _merge(base if base is not None else HierosConfig(), values, "")
 
 
 def override(config: HierosConfig, assignments: Iterable[str]) -> HierosConfig:
-    """Return `config` with assignments `path.to.field=value` applied; values are JSON or text."""
+    """Return `config` with assignments `path.to.field=value` applied; values are JSON or text.
+
+    Raises `ConfigError` for what is no assignment, for an unknown field or a value that is not allowed.
+    """
+    if isinstance(assignments, str):
+        raise ConfigError(f"{show(assignments)}: wanted a list of assignments, got one text.")
     tree: dict[str, Any] = {}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
-        if not equals or not path.strip():
+        names = path.strip().split(".")
+        if not equals or not all(names):
             raise ConfigError(
-                f"{assignment!r}: wanted path.to.field=value, as in world_model.s5.num_blocks=2."
+                f"{show(assignment)}: wanted path.to.field=value, as in world_model.s5.num_blocks=2."
             )
-        node = tree
-        *parents, leaf = path.strip().split(".")
+        node, path = tree, show(path.strip())[1:-1]
+        *parents, leaf = names
         for name in parents:
             node = node.setdefault(name, {})
             if not isinstance(node, dict):
                 raise ConfigError(f"{path}: {name!r} was already set to a value.")
-        node[leaf] = _parse(text)
+        node[leaf] = _parse(path, text)
     return _merge(config, tree, "")
 
 
@@ -49,11 +59,14 @@ def differences(first: HierosConfig, second: HierosConfig) -> list[str]:
     return [f"{path}: {a[path]!r} -> {b[path]!r}" for path in a if a[path] != b[path]]
 
 
-def _parse(text: str) -> Any:
+def _parse(path: str, text: str) -> Any:
+    """The value of an assignment: text where it is no JSON, but JSON that cannot be read is an error."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return parse_json(text)
+    except NotJSONError:
         return text
+    except ValueError as error:
+        raise ConfigError(f"{path} = {show(text)}: {error}.") from None
 
 
 def _merge(config: Any, values: Mapping[str, Any], path: str) -> Any:
@@ -63,15 +76,13 @@ def _merge(config: Any, values: Mapping[str, Any], path: str) -> Any:
     for name, value in values.items():
         full = f"{path}.{name}".lstrip(".")
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
+            near = difflib.get_close_matches(str(name), names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{full}: no such field; there are {', '.join(names)}.{hint}")
+            raise ConfigError(f"{show(full)[1:-1]}: no such field; there are {', '.join(names)}.{hint}")
         current = getattr(config, name)
         if dataclasses.is_dataclass(current):
             if not isinstance(value, Mapping):
-                raise ConfigError(
-                    f"{full} = {value!r}: wanted a group of fields; set them as {full}.field=value."
-                )
+                raise reject(full, value, f"a group of fields; set them as {full}.field=value")
             changes[name] = _merge(current, value, full)
         elif typing.get_origin(hints[name]) is tuple and isinstance(value, list):
             changes[name] = tuple(value)

@@ -10,6 +10,12 @@ from typing import Any, Literal, Union
 
 from hieros_eqx.errors import ConfigError
 
+LARGEST_WHOLE = 2**31 - 1
+"""Counters and seeds are 32 bits on the device; a larger seed would be the same as a smaller one there."""
+LARGEST_REAL = 3.4e38
+"""float32 on the device: beyond is infinity."""
+SHOWN = 200  # characters of a value in a message
+
 
 def option(
     default: Any,
@@ -48,7 +54,7 @@ def matches(value: Any, annotation: Any) -> bool:
     if origin is tuple:
         return isinstance(value, tuple) and all(matches(v, args[0]) for v in value)
     if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return matches(value, int) or (isinstance(value, float) and math.isfinite(value))
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, annotation)
@@ -56,7 +62,16 @@ def matches(value: Any, annotation: Any) -> bool:
 
 def reject(path: str, value: Any, wanted: str, remedy: str = "") -> ConfigError:
     """Return the error for one field: which, what was got, what is wanted, and what to do."""
-    return ConfigError(f"{path} = {value!r}: wanted {wanted}." + (f" {remedy}" if remedy else ""))
+    return ConfigError(f"{path} = {show(value)}: wanted {wanted}." + (f" {remedy}" if remedy else ""))
+
+
+def show(value: Any) -> str:
+    """Return a value for a message; a long one is cut short."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
 
 def validate(config: Any) -> None:
@@ -70,20 +85,21 @@ def validate(config: Any) -> None:
         value, annotation = getattr(config, spec.name), hints[spec.name]
         if not matches(value, annotation):
             raise reject(path, value, describe(annotation))
+        _check_bounds(path, value, annotation, spec.metadata)
         if annotation is float:  # so that 1 and 1.0 are one configuration
             object.__setattr__(config, spec.name, float(value))
-        _check_bounds(path, value, spec.metadata)
 
 
-def _check_bounds(path: str, value: Any, bounds: Mapping[str, int | float]) -> None:
-    if not bounds or value is None:
-        return
-    words = {"at_least": ">= {}", "at_most": "<= {}", "above": "> {}"}
-    wanted = "a number " + " and ".join(words[name].format(limit) for name, limit in bounds.items())
-    ok = (
-        value >= bounds.get("at_least", -math.inf)
-        and value <= bounds.get("at_most", math.inf)
-        and value > bounds.get("above", -math.inf)
-    )
-    if not ok:
-        raise reject(path, value, wanted)
+def _check_bounds(path: str, value: Any, annotation: Any, bounds: Mapping[str, int | float]) -> None:
+    """Check numbers against the bounds of their field, and against what a device can hold."""
+    largest = LARGEST_REAL if float in (annotation, *typing.get_args(annotation)) else LARGEST_WHOLE
+    for number in value if isinstance(value, tuple) else (value,):
+        if not matches(number, float):
+            continue
+        at_least, at_most = bounds.get("at_least", -largest), bounds.get("at_most", largest)
+        if at_least <= number <= at_most and number > bounds.get("above", -math.inf):
+            continue
+        words = {"at_least": ">= {}", "at_most": "<= {}", "above": "> {}"}
+        shown = bounds if abs(number) <= largest else {**bounds, "at_most": at_most}
+        wanted = " and ".join(words[name].format(limit) for name, limit in shown.items())
+        raise reject(path, value, f"a number {wanted}")

@@ -16,12 +16,12 @@ class S5Config:
     """Model width D."""
     state: int = option(128, at_least=1)
     """Complex SSM states P of one S5 layer."""
-    num_blocks: int = option(4, at_least=1)
+    num_blocks: int = option(4, at_least=1, at_most=64)
     double: bool = True
     """Two S5 layers a block instead of one."""
     init_blocks: int = option(4, at_least=1)
     """HiPPO blocks on the diagonal at initialisation; divides `state`."""
-    ff_layers: int = option(0, at_least=0)
+    ff_layers: int = option(0, at_least=0, at_most=64)
     """Feed-forward layers at the end of a block."""
     discretization: Literal["zoh", "bilinear"] = "zoh"
     reset_state: Literal["learned", "zeros"] = "learned"
@@ -59,13 +59,13 @@ class WorldModelConfig:
     """Size of h."""
     hidden: int = option(256, at_least=1)
     """Width of m and of the hidden layers of posterior, prior and heads."""
-    head_layers: int = option(2, at_least=1)
+    head_layers: int = option(2, at_least=1, at_most=64)
     state_as_deter: bool = True
     """h from the SSM states (true) or from the output m of the sequence model (false)."""
     unimix: float = option(0.01, at_least=0, at_most=1)
     cnn_depth: int = option(24, at_least=1)
     mlp_width: int = option(1024, at_least=1)
-    mlp_layers: int = option(2, at_least=1)
+    mlp_layers: int = option(2, at_least=1, at_most=64)
     bins: int = option(255, at_least=3)
     bin_space: Literal["symexp", "symlog"] = "symexp"
     """Where the two-hot bins of rewards and values are evenly spaced and where their mean is taken."""
