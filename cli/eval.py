@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from hieros_eqx.training import EvaluationResult
 
 
+class Checkpoint(click.ParamType):
+    """`newest` (None), `best`, or a step."""
+
+    name = "checkpoint"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return None, "best" or the step."""
+        if value in (None, "best") or isinstance(value, int):
+            return value
+        if value == "newest":
+            return None
+        if not (value.isascii() and value.isdecimal()):
+            self.fail(f"{value!r} is not newest, best or an environment step.", param, ctx)
+        return int(value)
+
+
 @click.command("eval")
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 @click.option(
@@ -49,8 +65,21 @@ if TYPE_CHECKING:
     metavar="N",
     help="Of a run of several seeds, the agent of this one. Default: all.",
 )
+@click.option(
+    "--checkpoint",
+    type=Checkpoint(),
+    default="newest",
+    show_default=True,
+    metavar="WHICH",
+    help="Checkpoint to play: newest, best (of the latest returns while training), or its step.",
+)
 def command(
-    run: str, episodes: int, backend: Literal["jax", "numpy"], seed: int, train_seed: int | None
+    run: str,
+    episodes: int,
+    backend: Literal["jax", "numpy"],
+    seed: int,
+    train_seed: int | None,
+    checkpoint: "int | Literal['best'] | None",
 ) -> None:
     """Play episodes with the agent, or agents, of a RUN directory."""
     directory = Path(run)
@@ -62,14 +91,17 @@ def command(
     import hieros_eqx
 
     if train_seed is None:
-        agents = hieros_eqx.load_all(directory)
+        agents = hieros_eqx.load_all(directory, checkpoint)
     else:
-        agents = {train_seed: hieros_eqx.load(directory, seed=train_seed)}
+        agents = {train_seed: hieros_eqx.load(directory, checkpoint, seed=train_seed)}
     results = hieros_eqx.evaluate_seeds(agents, None, episodes, backend=backend, seed=seed)
     config = next(iter(agents.values())).config
     record = join(config, results) if len(results) > 1 else summary(config, results.popitem()[1])
     record |= {"backend": backend, "seed": seed} | ({} if train_seed is None else {"train_seed": train_seed})
     chosen = "" if train_seed is None else f"-train-seed{train_seed}"
+    if checkpoint is not None:
+        record |= {"checkpoint": checkpoint}
+        chosen += f"-{checkpoint}"
     path = free_path(directory, f"eval{chosen}-seed{seed}-{backend}")
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for line in describe(record):

@@ -1,9 +1,13 @@
 """`hieros-eqx train`: train an agent, or continue the run in a directory."""
 
+import os
 import re
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from .resolve import given, read_file, resolve, see_working_directory
 from .seeds import format_seeds
 
 LONGEST_SEEDS = 40  # characters in the name of a run directory
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # XLA's flag; nothing to do on other platforms
 
 
 @click.command("train")
@@ -26,12 +31,29 @@ LONGEST_SEEDS = 40  # characters in the name of a run directory
     metavar="DIR",
     help="Where everything is written; a run that is there is continued. Default: a new one under runs/.",
 )
+@click.option(
+    "--from-checkpoint",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="RUN",
+    help="Begin a new run with the agent (or the agents, seed by seed) of this run directory.",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Let a GPU compute the same bits every time, at some cost; CPUs do so anyway.",
+)
 @click.pass_context
-def command(ctx: click.Context, run_dir: str | None, **_: object) -> None:
-    """Train an agent on --game or --env; Ctrl-C saves and ends.
+def command(
+    ctx: click.Context, run_dir: str | None, from_checkpoint: str | None, deterministic: bool, **_: object
+) -> int:
+    """Train an agent on --game or --env; Ctrl-C or SIGTERM saves and ends, a second one ends at once.
 
-    With --run-dir alone, the run in that directory is continued with its own configuration.
+    With --run-dir alone, the run in that directory is continued with its own configuration, exactly from
+    its newest checkpoint. Exit codes: 0 finished, 2 a mistake in what was given, 130 or 143 stopped by
+    Ctrl-C or SIGTERM (and saved), 1 anything else.
     """
+    if deterministic:  # before JAX is imported
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     from hieros_eqx.backend.allocator import keep_freed_memory  # knows JAX, which --help need not import
 
     keep_freed_memory()
@@ -43,11 +65,28 @@ def command(ctx: click.Context, run_dir: str | None, **_: object) -> None:
     import hieros_eqx
 
     command_line = shlex.join([ctx.find_root().info_name or "hieros-eqx", *sys.argv[1:]])
-    result = hieros_eqx.train(config, run_dir=directory, command=command_line)
+    with _plain_interrupts():
+        result = hieros_eqx.train(
+            config, run_dir=directory, from_checkpoint=from_checkpoint, command=command_line
+        )
     quoted = shlex.quote(str(directory))
     if result.interrupted:
         click.echo(f"continue: hieros-eqx train --run-dir {quoted}", err=True)
     click.echo(f"play the result: hieros-eqx eval {quoted}", err=True)
+    return 128 + result.signal if result.signal is not None else 0
+
+
+@contextmanager
+def _plain_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the process as SIGTERM does, where training does not take it as a wish to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
 
 
 def stored_config(run_dir: str) -> HierosConfig | None:

@@ -1,10 +1,14 @@
-"""Ctrl-C and SIGTERM as a wish to stop, granted between two steps."""
+"""Ctrl-C and SIGTERM as a wish to stop, granted between two steps; a second one is obeyed at once."""
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -12,25 +16,61 @@ def stop_requests() -> Iterator[Callable[[], int | None]]:
     """Yield a function that returns the signal by which the process has been asked to stop, or None.
 
     The state is donated to the device at every step, so that an exception in the middle of one would lose
-    it: the first Ctrl-C or SIGTERM is only noted. A second one does what it would have done without us: the
-    earlier handlers come back at the first, as they do at the end. Signals belong to the main thread; in any
-    other nothing is installed.
+    it: the first Ctrl-C or SIGTERM is only noted. The second does what it would have done without us: an
+    earlier handler of Python's is called (Ctrl-C: `KeyboardInterrupt`); where there is none, the process
+    ends with 128 + the signal's number, even while XLA compiles and no handler of Python's could run.
+    Earlier handlers come back at the end. Signals belong to the main thread; in any other nothing is done.
     """
-    asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
+    noted: list[int] = []
 
-    def note(signum: int, _frame: FrameType | None) -> None:
-        asked.append(signum)
-        restore()
+    def note(signum: int, frame: FrameType | None) -> None:
+        noted.append(signum)
+        earlier = previous[signum]
+        if len(noted) > 1 and callable(earlier):
+            earlier(signum, frame)
 
-    def restore() -> None:
+    previous: dict[int, Any] = {signum: signal.signal(signum, note) for signum in SIGNALS}
+    try:
+        with _end_at_second(previous):
+            yield lambda: noted[0] if noted else None
+    finally:
         for signum, handler in previous.items():
             signal.signal(signum, signal.SIG_DFL if handler is None else handler)
 
-    previous = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _end_at_second(previous: Mapping[int, Any]) -> Iterator[None]:
+    """End the process at the second signal whose earlier handler was the system's.
+
+    The interpreter writes every signal's number into a pipe when it comes; a thread reads them there. If
+    somebody else has such a pipe (an event loop), it is left alone, and only `note` above is at work.
+    """
+    if os.name != "posix":
+        yield
+        return
+    end, start = os.pipe()
+    os.set_blocking(start, False)
+    earlier = signal.set_wakeup_fd(start, warn_on_full_buffer=False)
+    if earlier != -1:
+        signal.set_wakeup_fd(earlier)
+    thread = threading.Thread(target=_watch, args=(end, previous), name="signals", daemon=True)
+    thread.start()
     try:
-        yield lambda: asked[0] if asked else None
+        yield
     finally:
-        restore()
+        if earlier == -1:
+            signal.set_wakeup_fd(-1)
+        os.close(start)
+        thread.join()
+        os.close(end)
+
+
+def _watch(end: int, previous: Mapping[int, Any]) -> None:
+    seen = 0
+    while number := os.read(end, 1):
+        seen += number[0] in previous
+        if seen > 1 and previous.get(number[0]) == signal.SIG_DFL:
+            os._exit(128 + number[0])

@@ -1,5 +1,7 @@
 """What the commands show, in this process and as installed."""
 
+import os
+import signal
 import subprocess
 import sys
 from datetime import datetime
@@ -118,7 +120,7 @@ def trained(monkeypatch):
 
     def train(config, **options):
         calls.append((config, options))
-        return SimpleNamespace(interrupted=False)
+        return SimpleNamespace(interrupted=False, signal=None)
 
     monkeypatch.setattr(hieros_eqx, "train", train, raising=False)
     return calls
@@ -144,6 +146,33 @@ def test_train_in_a_run_directory_alone_continues_with_its_configuration(run, tr
     ((config, options),) = trained
     assert config == override(make_preset("debug"), ["env.game=Pong", "subgoal.beta=1"])
     assert options["run_dir"] == tmp_path
+
+
+def test_train_begins_with_another_run(run, trained, tmp_path):
+    assert run("train", "--preset", "debug", "--game", "Pong", "--from-checkpoint", tmp_path).code == 0
+    assert trained[0][1]["from_checkpoint"] == str(tmp_path)
+
+
+def test_deterministic_sets_the_flag_of_gpus_beside_others(run, trained, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
+    assert run("train", "--preset", "debug", "--game", "Pong", "--deterministic").code == 0
+    assert os.environ["XLA_FLAGS"] == "--xla_dump_to=x --xla_gpu_deterministic_ops=true"
+    assert len(trained) == 1
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_was_stopped_says_so_by_its_exit_code(run, monkeypatch, signum, code):
+    earlier = signal.getsignal(signal.SIGINT)
+
+    def train(*_, **__):
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        return SimpleNamespace(interrupted=True, signal=signum)
+
+    monkeypatch.setattr(hieros_eqx, "train", train, raising=False)
+    result = run("train", "--preset", "debug", "--game", "Pong")
+    assert result.code == code
+    assert "continue: hieros-eqx train --run-dir" in result.err
+    assert signal.getsignal(signal.SIGINT) == earlier
 
 
 def test_new_run_directories_do_not_collide(tmp_path):

@@ -21,7 +21,9 @@ def played(monkeypatch):
     def config_of(directory):
         return hieros_eqx.config.from_dict(json.loads((directory / "config.json").read_text()))
 
-    def load_all(directory):
+    def load_all(directory, checkpoint):
+        if checkpoint is not None:
+            asked.append(checkpoint)
         config = config_of(directory)
         return {seed: SimpleNamespace(config=config.for_seed(seed)) for seed in config.all_seeds}
 
@@ -30,7 +32,11 @@ def played(monkeypatch):
         return {number: EvaluationResult(PLAYED[number], (3, 4), (False, True)) for number in agents}
 
     monkeypatch.setattr(hieros_eqx, "load_all", load_all, raising=False)
-    monkeypatch.setattr(hieros_eqx, "load", lambda path, seed: load_all(path)[seed], raising=False)
+
+    def load(path, checkpoint, seed):
+        return load_all(path, checkpoint)[seed]
+
+    monkeypatch.setattr(hieros_eqx, "load", load, raising=False)
     monkeypatch.setattr(hieros_eqx, "evaluate_seeds", evaluate_seeds, raising=False)
     return asked
 
@@ -92,3 +98,11 @@ def test_a_seed_that_the_run_has_not(refused, directory):
     (path / "spaces.json").write_text("{}")
     assert "wanted `seed` to be one of 4, 1, got 2" in refused("eval", "run", "--train-seed", 2)
     assert "--train-seed" in refused("eval", "run", "--train-seed", "x")
+
+
+@pytest.mark.parametrize(("which", "asked"), [("best", "best"), ("250", 250)])
+def test_another_checkpoint_than_the_newest(run, played, directory, which, asked):
+    path = directory([4])
+    assert run("eval", path, "--checkpoint", which).code == 0
+    assert played == [asked, ([4], None, 10, "jax", 0)]
+    assert json.loads((path / f"eval-{which}-seed0-jax.json").read_text())["checkpoint"] == asked

@@ -74,7 +74,7 @@ def test_train_interrupt_continue_evaluate(start, tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = finish(process)
+    _, err = finish(process, code=130)
     assert "run directory: run" in err
     assert "continue: hieros-eqx train --run-dir run" in err
     assert "Traceback" not in err
@@ -87,7 +87,7 @@ def test_train_interrupt_continue_evaluate(start, tmp_path):
     assert err.count("\n") == 1
     assert "training.seed: 0 -> 1" in err
 
-    finish(start("train", "--run-dir", "run"))
+    _, err = finish(start("train", "--run-dir", "run"))
     records = lines(directory / "metrics.jsonl")
     steps = [record["env_step"] for record in records]
     assert steps == sorted(set(steps))
@@ -95,6 +95,7 @@ def test_train_interrupt_continue_evaluate(start, tmp_path):
     assert {"seed", "train_step", "seconds"} <= set(records[-1])
     assert any(key.startswith("level0/") for key in records[-1])
 
+    assert "going on at step" in err
     for backend in ("numpy", "jax", "numpy"):
         out, _ = finish(start("eval", "run", "--episodes", "2", "--backend", backend))
         assert out.startswith("2 episodes: mean ")

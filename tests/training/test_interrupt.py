@@ -1,6 +1,9 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -36,3 +39,51 @@ def test_nothing_is_installed_outside_the_main_thread():
     thread.start()
     thread.join()
     assert seen == [(None, earlier)]
+
+
+BUSY = """
+import hashlib, os, signal, sys
+from hieros_eqx.training.interrupt import stop_requests
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+with stop_requests() as stop:
+    print("ready", flush=True)
+    if sys.argv[1] == "compiling":  # no handler of Python's can run in here
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+    while not (sys.argv[1] == "once" and stop()):
+        pass
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["compiling", "stepping", "once"])
+def test_a_second_signal_ends_the_process_at_once(signum, where):
+    process = subprocess.Popen([sys.executable, "-c", BUSY, where], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signum)
+        if where != "once":
+            time.sleep(0.3)
+            assert process.poll() is None
+            process.send_signal(signum)
+        assert process.wait(timeout=10) == (7 if where == "once" else 128 + signum)
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+def test_an_event_loop_keeps_its_pipe():
+    end, start = os.pipe()
+    os.set_blocking(start, False)
+    earlier = signal.set_wakeup_fd(start)
+    try:
+        with stop_requests() as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop() == signal.SIGTERM
+        assert os.read(end, 1)[0] == signal.SIGTERM
+    finally:
+        assert signal.set_wakeup_fd(earlier) == start
+        os.close(start)
+        os.close(end)
