@@ -4,16 +4,20 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from hieros_eqx.envs.foreign import Asking
 from hieros_eqx.envs.joined import JoinedEnv
 from hieros_eqx.envs.next_step import CheckedEnv, NextStepEnv, RawStep
 from hieros_eqx.envs.protocol import VectorEnv
-from hieros_eqx.envs.spaces import ActionWriter, ObservationReader
+from hieros_eqx.envs.spaces import ActionWriter, ObservationReader, check_spaces
 from hieros_eqx.errors import EnvError
 from hieros_eqx.types import Spaces
+
+GYMNASIUM = ("observation_space", "action_space", "reset", "step", "close")
 
 
 def load_gymnasium() -> Any:
@@ -53,10 +57,16 @@ def make_gymnasium(
 def find_factory(path: str) -> Callable[..., Any]:
     """The function or class that `module:name` points to."""
     module_name, _, name = path.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise EnvError(f"wanted an importable `module:factory`, got {path!r} ({error})") from error
+    with Asking(f"importing {module_name!r}"):
+        try:
+            factory = getattr(importlib.import_module(module_name), name)
+        except (
+            ImportError,
+            AttributeError,
+            ValueError,
+            TypeError,
+        ) as error:  # TypeError: relative, as `.a:b`
+            raise EnvError(f"wanted an importable `module:factory`, got {path!r} ({error})") from error
     if not callable(factory):
         raise EnvError(f"wanted a function or class at {path!r}, got {type(factory).__name__}")
     return factory
@@ -76,31 +86,45 @@ def make_from_factory(
     share the seeds evenly. It receives `options`, and those of `num_envs` (of one agent), `seed` (the first
     of them) and `seeds` (all of them) that its parameters name: an agent alone would get the same.
     """
+    if not callable(factory):
+        raise EnvError(f"wanted a function or class as factory, got {type(factory).__name__}")
+    if agents < 1 or not len(seeds) or len(seeds) % agents:
+        raise EnvError(f"wanted seeds in equal shares for the agents, got {len(seeds)} for {agents}")
     share = len(seeds) // agents
     own = [list(seeds[i * share : (i + 1) * share]) for i in range(agents)]
     arguments = [_offer(factory, part, options) for part in own]
-    first = factory(**arguments[0])
+    make = partial(_made, factory)
+    first = make(**arguments[0])
     if _is_vector(first):
-        made = [first, *(factory(**given) for given in arguments[1:])]
+        made = [first, *(make(**given) for given in arguments[1:])]
         _check_separate(made)
         parts = [_checked(env, share, factory) for env in made]
         return parts[0] if agents == 1 else JoinedEnv(parts)
-    if not all(hasattr(first, name) for name in ("observation_space", "action_space", "reset", "step")):
-        raise EnvError(
-            f"wanted a `gymnasium.Env` or a `VectorEnv` from {factory}, got {type(first).__name__}"
-        )
     each = [
         {**given, **({"seed": seed} if "seed" in given else {})}
         for given, part in zip(arguments, own, strict=True)
         for seed in part
     ]
-    envs = [first, *(factory(**given) for given in each[1:])]
+    envs = [first, *(make(**given) for given in each[1:])]
+    for env in envs:
+        missing = [name for name in GYMNASIUM if not hasattr(env, name)]
+        if missing or isinstance(env, type):
+            got = f"the class {env.__name__}" if isinstance(env, type) else f"{type(env).__name__}"
+            lacks = f" without {', '.join(missing)}" if missing else ": make an object of it"
+            raise EnvError(f"wanted a `gymnasium.Env` or a `VectorEnv` from {factory}, got {got}{lacks}")
     return NextStepEnv(GymnasiumSimulator(envs, seeds=seeds, keys=keys))
+
+
+def _made(factory: Callable[..., Any], **arguments: Any) -> Any:
+    with Asking(f"{factory} with {', '.join(arguments) or 'no arguments'}"):
+        return factory(**arguments)
 
 
 def _offer(
     factory: Callable[..., Any], seeds: list[int], options: Mapping[str, Any] | None
 ) -> dict[str, Any]:
+    if options is not None and not isinstance(options, Mapping):
+        raise EnvError(f"wanted `options` as names and values, got {type(options).__name__}")
     offered = {"num_envs": len(seeds), "seed": seeds[0], "seeds": seeds}
     try:
         named = inspect.signature(factory).parameters
@@ -121,6 +145,7 @@ def _is_vector(env: Any) -> bool:
 
 
 def _checked(env: Any, num_envs: int, factory: Callable[..., Any]) -> VectorEnv:
+    check_spaces(env.spaces)
     if env.num_envs != num_envs:
         raise EnvError(
             f"wanted {num_envs} environments from {factory}, got {env.num_envs}: "
@@ -140,6 +165,10 @@ class GymnasiumSimulator:
         self._read = ObservationReader(envs[0].observation_space, keys)
         self._write = ActionWriter(envs[0].action_space)
         self.spaces = Spaces(observation=self._read.space, action=self._write.space)
+        for env in envs[1:]:
+            own = _spaces(env, keys)
+            if own != self.spaces:
+                raise EnvError(f"wanted environments of equal spaces, got {self.spaces} and {own}")
         self._answer: RawStep | None = None
 
     def reset(self) -> np.ndarray:
@@ -155,7 +184,8 @@ class GymnasiumSimulator:
                 observations.append(self._reset(i))
                 outcomes.append((0.0, False, False))
                 continue
-            answer = env.step(int(written[i]) if self.spaces.action.kind == "discrete" else written[i])
+            with Asking("`step` of the environment"):
+                answer = env.step(int(written[i]) if self.spaces.action.kind == "discrete" else written[i])
             if not isinstance(answer, tuple) or len(answer) != 5:
                 raise EnvError(
                     "wanted (observation, reward, terminated, truncated, info) from `step`, "
@@ -177,11 +207,13 @@ class GymnasiumSimulator:
     def close(self) -> None:
         """Close all."""
         for env in self._envs:
-            env.close()
+            with Asking("`close` of the environment"):
+                env.close()
 
     def _reset(self, i: int) -> np.ndarray:
         """A new episode of environment i, seeded the first time only."""
-        answer = self._envs[i].reset(seed=self._seeds[i])
+        with Asking("`reset` of the environment"):
+            answer = self._envs[i].reset(seed=self._seeds[i])
         self._seeds[i] = None
         if not isinstance(answer, tuple) or len(answer) != 2:
             raise EnvError(f"wanted (observation, info) from `reset`, got {type(answer).__name__}")
@@ -191,15 +223,27 @@ class GymnasiumSimulator:
         return self._read(_lead_with_env(observation), 1)
 
 
+def _spaces(env: Any, keys: Sequence[str]) -> Spaces:
+    read = ObservationReader(env.observation_space, keys)
+    return Spaces(observation=read.space, action=ActionWriter(env.action_space).space)
+
+
 def _lead_with_env(observation: Any) -> Any:
     if isinstance(observation, Mapping):
         return {key: _lead_with_env(value) for key, value in observation.items()}
-    return np.asarray(observation)[None]
+    return _array(observation, "observation")[None]
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # lists of different lengths
+        raise EnvError(f"wanted numbers as {name}, got {type(value).__name__} ({error})") from error
 
 
 def _number(reward: Any) -> float:
     """A reward as a number; NumPy's scalars and arrays of one element are taken."""
-    value = np.asarray(reward)
+    value = _array(reward, "reward")
     if value.size != 1 or value.dtype.kind not in "biuf":
         raise EnvError(f"wanted one number as reward, got {reward!r}")
     return float(value.reshape(()))

@@ -14,6 +14,7 @@ from hieros_eqx.envs.seeding import env_seeds
 from hieros_eqx.errors import EnvError
 
 BACKENDS = ("auto", "envpool", "ale", "gymnasium")
+MOST_THREADS = 1024  # a process that cannot start them all is ended by envpool without an error
 
 
 def make_env(
@@ -49,8 +50,8 @@ def make_env(
         raise EnvError(f"wanted either `game` or `env_id`, got game={game!r} and env_id={env_id!r}")
     if backend not in BACKENDS:
         raise EnvError(f"wanted a backend among {', '.join(BACKENDS)}, got {backend!r}")
-    if threads is not None and threads < 1:
-        raise EnvError(f"wanted at least 1 thread, got {threads}")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise EnvError(f"wanted at least 1 thread and at most {MOST_THREADS}, got {threads}")
     seeds = env_seeds(seed, num_envs, training=training)
     if env_id is not None and (not isinstance(env_id, str) or ":" in env_id):
         factory = find_factory(env_id) if isinstance(env_id, str) else env_id

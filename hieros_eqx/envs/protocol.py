@@ -14,6 +14,8 @@ from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces, Timestep
 
 ACTION_TOLERANCE = 1e-5  # float32 rounding of a squashed action, clipped without a word
 
+LARGEST_REWARD = float(np.finfo(np.float32).max)
+
 
 @runtime_checkable
 class VectorEnv(Protocol):
@@ -52,7 +54,10 @@ def check_action(action: object, space: ActionSpace, num_envs: int) -> np.ndarra
 
     Anything that NumPy can read is taken, JAX arrays too.
     """
-    value = np.asarray(action)
+    try:
+        value = np.asarray(action)
+    except ValueError as error:  # lists of different lengths
+        raise EnvError(f"wanted actions as an array, got {type(action).__name__} ({error})") from error
     wanted = (num_envs,) if space.kind == "discrete" else (num_envs, space.size)
     if value.shape != wanted:
         raise EnvError(
@@ -94,8 +99,10 @@ def check_reward(reward: object, num_envs: int) -> np.ndarray:
         raise EnvError(
             f"wanted one number per environment as reward, shape {(num_envs,)}, got {describe(value)}"
         )
-    if not np.isfinite(value).all():
-        raise EnvError(f"wanted finite rewards, got {value.tolist()}: mend the environment's reward")
+    if not (np.abs(value) <= LARGEST_REWARD).all():  # NaN fails too
+        raise EnvError(
+            f"wanted rewards that are finite in float32, got {value.tolist()}: mend the environment's reward"
+        )
     return value.astype(np.float32)
 
 

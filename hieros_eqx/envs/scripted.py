@@ -36,6 +36,8 @@ def random_length(
     `truncate_every`-th episode of an environment (counted from 1) is cut short, the others terminate; 0
     cuts none.
 
+    Raises `EnvError` for lengths below 1, or where there is not one list of them for every environment.
+
     The vector is (episode, step, env), as numbers from 0; `images` holds the same, see `decode_picture`. The
     reward is `reward_at(step)`.
     """
@@ -45,6 +47,8 @@ def random_length(
     shortest = min((min(x, default=0) for x in script), default=0) if script is not None else min_length
     if shortest < 1 or max_length < min_length:
         raise EnvError(f"wanted lengths of at least 1, got {lengths or (min_length, max_length)}")
+    if actions < 1 or truncate_every < 0:
+        raise EnvError(f"wanted actions >= 1 and truncate_every >= 0, got {actions} and {truncate_every}")
     return NextStepEnv(
         RandomLengthSimulator(
             script,

@@ -10,7 +10,9 @@ import numpy as np
 
 from hieros_eqx.envs.images import SIDE, check_channels, is_picture, to_rgb64
 from hieros_eqx.errors import EnvError
-from hieros_eqx.types import ActionSpace, ObservationSpace
+from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
+
+MOST_ACTIONS = 2**15 - 1  # replay keeps the index of an action in 16 bits
 
 
 def _kind(space: Any) -> str:
@@ -37,7 +39,7 @@ class ObservationReader:
     space: ObservationSpace
 
     def __init__(self, space: Any, keys: Sequence[str] = ()):
-        entries = {"/".join(path): (path, leaf) for path, leaf in _leaves(space)}
+        entries = {"/".join(map(str, path)): (path, leaf) for path, leaf in _leaves(space)}
         if keys and _kind(space) != "Dict":
             raise EnvError(f"wanted a Dict space to choose {tuple(keys)} from, got {space}: leave keys out")
         unknown = [key for key in keys if key not in entries]
@@ -52,6 +54,10 @@ class ObservationReader:
             self.space = ObservationSpace(kind="image", shape=(SIDE, SIDE, 3))
         else:
             size = sum(_width(leaf) for _, leaf in self._entries)
+            if not size:
+                raise EnvError(
+                    f"wanted observations of at least one number, got {space}: wrap the environment"
+                )
             self.space = ObservationSpace(kind="vector", shape=(size,))
 
     def __call__(self, observation: Any, num_envs: int) -> np.ndarray:
@@ -68,7 +74,7 @@ def _width(space: Any) -> int:
     """How many numbers a space takes in the vector."""
     if _kind(space) == "Discrete":
         return int(space.n)
-    if _kind(space) in ("Box", "MultiBinary", "MultiDiscrete"):
+    if _kind(space) in ("Box", "MultiBinary", "MultiDiscrete") and np.dtype(space.dtype).kind in "biuf":
         return int(np.prod(space.shape))
     raise EnvError(f"wanted Box, Discrete, MultiBinary, MultiDiscrete or Dict observations, got {space}")
 
@@ -83,10 +89,15 @@ def _follow(observation: Any, path: tuple[str, ...]) -> np.ndarray:
     return np.asarray(observation)
 
 
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its axes of length 1, which environments leave out or add as they like."""
+    return tuple(size for size in shape if size != 1)
+
+
 def _check_leaf(space: Any, value: np.ndarray, num_envs: int) -> None:
     """`EnvError` unless a batch of raw observations fits its space."""
     wanted = (num_envs, *space.shape)
-    if value.shape != wanted and value.size != np.prod(wanted):
+    if value.shape[:1] != (num_envs,) or _without_ones(value.shape) != _without_ones(wanted):
         raise EnvError(f"wanted an observation of shape {space.shape} as declared, got {value.shape[1:]}")
     if value.dtype != space.dtype and not (
         value.dtype.kind in "biuf" and np.can_cast(value.dtype, space.dtype, "same_kind")
@@ -96,11 +107,33 @@ def _check_leaf(space: Any, value: np.ndarray, num_envs: int) -> None:
 
 def _flat(space: Any, value: np.ndarray, num_envs: int) -> np.ndarray:
     if _kind(space) != "Discrete":
-        return value.reshape(num_envs, -1).astype(np.float32)
-    index = value.reshape(num_envs).astype(np.int64) - int(space.start)
+        with np.errstate(over="ignore"):  # infinity is refused by its name afterwards
+            return value.reshape(num_envs, -1).astype(np.float32)
+    index = value.reshape(num_envs).astype(np.int64) - int(getattr(space, "start", 0))
     if (index < 0).any() or (index >= space.n).any():
         raise EnvError(f"wanted an observation in {space}, got {value.tolist()}")
     return np.eye(int(space.n), dtype=np.float32)[index]
+
+
+def check_action_size(space: ActionSpace) -> None:
+    """`EnvError` unless there is something to choose, and a discrete choice fits where replay keeps it."""
+    most = MOST_ACTIONS if space.kind == "discrete" else 2**31 - 1
+    if type(space.size) is not int or not 1 <= space.size <= most:
+        raise EnvError(f"wanted 1 to {most} {space.kind} actions, got size {space.size!r}")
+
+
+def check_spaces(spaces: object) -> None:
+    """`EnvError` unless these are `Spaces` as the agent takes them: of somebody else's `VectorEnv`."""
+    if not isinstance(spaces, Spaces):
+        raise EnvError(f"wanted `hieros_eqx.Spaces` as `spaces`, got {type(spaces).__name__}")
+    kind, shape, action = spaces.observation.kind, spaces.observation.shape, spaces.action
+    whole = isinstance(shape, tuple) and all(type(size) is int and size > 0 for size in shape)
+    if kind not in ("image", "vector") or action.kind not in ("discrete", "continuous"):
+        raise EnvError(f"wanted an image or a vector, and discrete or continuous actions, got {spaces}")
+    if not whole or len(shape) != (3 if kind == "image" else 1):
+        axes = "(height, width, channels)" if kind == "image" else "(feature,)"
+        raise EnvError(f"wanted {kind} observations of shape {axes}, whole numbers > 0, got {shape!r}")
+    check_action_size(action)
 
 
 class ActionWriter:
@@ -115,10 +148,14 @@ class ActionWriter:
         self._raw = space
         if _kind(space) == "Discrete":
             self.space = ActionSpace(kind="discrete", size=int(space.n))
-            self._start = int(space.start)
+            self._start = int(getattr(space, "start", 0))
         elif _kind(space) == "Box" and np.issubdtype(space.dtype, np.floating):
             self.space = ActionSpace(kind="continuous", size=int(np.prod(space.shape)))
             low, high = (np.asarray(x, np.float64).ravel() for x in (space.low, space.high))
+            if not (low <= high).all():  # NaN fails too
+                raise EnvError(
+                    f"wanted actions with low <= high, got low={low.tolist()}, high={high.tolist()}"
+                )
             bounded = np.isfinite(low) & np.isfinite(high) & (high - low < 1e30)
             self._low = np.where(bounded, low, -1.0)
             self._half = np.where(bounded, (np.where(bounded, high, 1) - self._low) / 2, 1.0)
@@ -126,6 +163,7 @@ class ActionWriter:
             raise EnvError(
                 f"wanted Discrete or floating-point Box actions, got {space}: wrap the environment"
             )
+        check_action_size(self.space)
 
     def __call__(self, action: np.ndarray) -> np.ndarray:
         """`[env]` or `[env ...]` in the environment's own shape, dtype and bounds."""
