@@ -40,7 +40,9 @@ def index(
     `temperature` $\tau$ = 0 draws uniformly. `size` is n, one for all or one each. The result is clamped to
     [0, n), and 0 where n is 0; float32 can name every entry up to n = 2**24. With `scale` (the reference:
     the buffer's capacity) F counts in that many entries: $n F$ becomes $\min(\mathrm{scale}\, F, n - 1)$.
+    Raises `ValueError` for another temperature.
     """
+    _require_temperature(temperature)
     xp = namespace(u, size, scale)
     held = xp.asarray(size, dtype=np.int32)
     if scale is None:
@@ -53,7 +55,12 @@ def index(
 
 
 def probability(size: int, temperature: float) -> Float[np.ndarray, " size"]:
-    """The probability with which `index` draws each of `size` entries: lengths of the intervals of u."""
+    """The probability with which `index` draws each of `size` entries: lengths of the intervals of u.
+
+    Raises `ValueError` without entries, or for a temperature outside of [0, 1].
+    """
+    _require_entries(size)
+    _require_temperature(temperature)
     edges = _invert(np.arange(size + 1, dtype=np.float64) / size, temperature)
     edges = np.concatenate([np.zeros(1, np.float64), edges[1:-1], np.ones(1, np.float64)])
     return np.diff(edges)
@@ -62,10 +69,21 @@ def probability(size: int, temperature: float) -> Float[np.ndarray, " size"]:
 def cdf_table(size: int) -> Float[np.ndarray, " edges"]:
     r"""F from the definition, at s = 0, 1/n, ..., 1: cumulated shares $p_i = \frac1n \sum_{j=i}^n \frac1j$.
 
-    It is within 1/(2n) of the closed form.
+    It is within 1/(2n) of the closed form. Raises `ValueError` without entries.
     """
+    _require_entries(size)
     visits = np.cumsum(1.0 / np.arange(size, 0, -1, dtype=np.float64))[::-1]
     return np.concatenate([np.zeros(1, np.float64), np.cumsum(visits)]) / size
+
+
+def _require_temperature(temperature: float) -> None:
+    if not 0 <= temperature <= 1:
+        raise ValueError(f"wanted a temperature in [0, 1], got {temperature}.")
+
+
+def _require_entries(size: int) -> None:
+    if size < 1:
+        raise ValueError(f"wanted at least one entry, got {size}.")
 
 
 def _warp(u: Any, temperature: float) -> Any:

@@ -7,8 +7,10 @@ from jaxtyping import Complex, Float, Shaped
 def hippo_legs_matrix(n: int) -> Float[np.ndarray, "state state"]:
     r"""HiPPO-LegS: $A_{ij} = -\sqrt{2i+1}\sqrt{2j+1}$ below the diagonal, $-(i+1)$ on it, 0 above.
 
-    Source: HiPPO, arXiv 2008.07669, eq. 3.
+    Source: HiPPO, arXiv 2008.07669, eq. 3. Raises `ValueError` if n < 1.
     """
+    if n < 1:
+        raise ValueError(f"wanted at least one state, got {n}.")
     root = np.sqrt(2.0 * np.arange(n, dtype=np.float64) + 1.0)
     return np.diag(np.arange(n, dtype=np.float64)) - np.tril(np.outer(root, root))
 
@@ -31,9 +33,9 @@ def hippo_legs_blocks(
 ) -> tuple[Complex[np.ndarray, " state"], Complex[np.ndarray, "state state"]]:
     """Eigenvalues and eigenvectors of `blocks` HiPPO-N matrices of size n / blocks on the diagonal.
 
-    Raises `ValueError` if n is not a multiple of `blocks`.
+    Raises `ValueError` if n is not a multiple of `blocks`, or there is none.
     """
-    if n % blocks:
+    if blocks < 1 or n % blocks:
         raise ValueError(f"The state size must be a multiple of the {blocks} blocks; got {n}.")
     eigenvalues, vectors = hippo_legs_normal(n // blocks)
     return np.tile(eigenvalues, blocks), block_diagonal(vectors, blocks)

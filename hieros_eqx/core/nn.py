@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, Num, Shaped
 
 from hieros_eqx.backend import erf, matmul, namespace, stop_gradient
 from hieros_eqx.backend import sigmoid as sigmoid
+from hieros_eqx.core.shapes import require_shape
 from hieros_eqx.types import Array
 
 
@@ -23,8 +24,10 @@ def linear(
     weight: Float[Array, "feature out"],
     bias: Float[Array, " out"] | None = None,
 ) -> Float[Array, "*batch out"]:
-    """x W + b, in the precision of W (see `backend.matmul`)."""
+    """x W + b, in the precision of W (see `backend.matmul`). Raises `ValueError` if shapes do not agree."""
     y = matmul(x, weight)
+    if bias is not None:
+        require_shape("bias", bias, y.shape[-1:])
     return y if bias is None else y + trailing(bias, y)
 
 
@@ -34,7 +37,12 @@ def layer_norm(
     offset: Float[Array, " feature"],
     eps: float = 1e-3,
 ) -> Float[Array, "*batch feature"]:
-    r"""$(x - \mu) / \sqrt{\sigma^2 + \epsilon}$ (scaled and offset) over the last axis (arXiv 1607.06450)."""
+    r"""$(x - \mu) / \sqrt{\sigma^2 + \epsilon}$ (scaled and offset) over the last axis (arXiv 1607.06450).
+
+    Raises `ValueError` if shapes do not agree.
+    """
+    require_shape("scale", scale, x.shape[-1:])
+    require_shape("offset", offset, x.shape[-1:])
     xp = namespace(x, scale)
     centred = x - xp.mean(x, axis=-1, keepdims=True)
     variance = xp.mean(centred * centred, axis=-1, keepdims=True)
@@ -78,7 +86,12 @@ def softmax(x: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]
 
 
 def one_hot(index: Int[Array, "*batch"], classes: int, dtype: Any) -> Num[Array, "*batch classes"]:
-    """1 at `index`, else 0, along a new last axis. An index outside [0, classes), such as -1, gives zeros."""
+    """1 at `index`, else 0, along a new last axis. An index outside [0, classes), such as -1, gives zeros.
+
+    Raises `ValueError` without classes.
+    """
+    if classes < 1:
+        raise ValueError(f"wanted at least one class, got {classes}.")
     xp = namespace(index)
     position = xp.arange(classes, dtype=index.dtype)
     return (index[..., None] == trailing(position, index[..., None])).astype(dtype)

@@ -5,11 +5,17 @@ from typing import Any
 from jaxtyping import Float, Int
 
 from hieros_eqx.backend import namespace, tree_map
+from hieros_eqx.core.shapes import require_same_shape
 from hieros_eqx.types import Array
 
 
 def percentile(x: Float[Array, "..."], q: float) -> Float[Array, ""]:
-    """The `q`-quantile (0 <= q <= 1) of all elements, linear between order statistics."""
+    """The `q`-quantile (0 <= q <= 1) of all elements, linear between order statistics.
+
+    Raises `ValueError` for another `q`.
+    """
+    if not 0 <= q <= 1:
+        raise ValueError(f"wanted a quantile in [0, 1], got {q}.")
     xp = namespace(x)
     return xp.quantile(x, xp.asarray(q, dtype=x.dtype))
 
@@ -20,8 +26,16 @@ def percentile_range(x: Float[Array, "..."], low: float = 0.05, high: float = 0.
 
 
 def ema(previous: Any, value: Any, rate: float) -> Any:
-    """previous + rate (value - previous), on arrays or trees: moving averages, slow target networks."""
-    return tree_map(lambda old, new: old + rate * (new - old), previous, value)
+    """previous + rate (value - previous), on arrays or trees: moving averages, slow target networks.
+
+    Raises `ValueError` if shapes differ.
+    """
+
+    def move(old: Any, new: Any) -> Any:
+        require_same_shape(previous=old, value=new)
+        return old + rate * (new - old)
+
+    return tree_map(move, previous, value)
 
 
 def ema_corrected(

@@ -5,6 +5,7 @@ from typing import Literal
 from jaxtyping import Float
 
 from hieros_eqx.backend import namespace
+from hieros_eqx.core.shapes import require_same_shape
 from hieros_eqx.types import Array
 
 NORM_EPSILON = 1e-12  # keeps norms of zero vectors, and their gradients, finite
@@ -16,8 +17,9 @@ def subgoal_reward(
     r"""$g \cdot h / \max(|g|, |h|)^2$, before clipping at zero; with `squared` false the power is one.
 
     The squared form lies in [-1, 1] and is 1 only where state and goal are equal (max-cosine of Director,
-    arXiv 2206.04114, eq. 5). A zero goal gives 0, with finite gradient.
+    arXiv 2206.04114, eq. 5). A zero goal gives 0, with finite gradient. Raises `ValueError` if shapes differ.
     """
+    require_same_shape(goal=goal, state=state)
     xp = namespace(goal, state)
     larger = xp.maximum(xp.sum(goal * goal, axis=-1), xp.sum(state * state, axis=-1))
     norm = xp.sqrt(larger + NORM_EPSILON**2)
@@ -32,8 +34,9 @@ def novelty_reward(
 ) -> Float[Array, "*batch"]:
     r"""How badly the autoencoder knows a state: $|h - \hat h|$ (`l2`) or the mean square (`mse`).
 
-    Raises `ValueError` for another `norm`.
+    Raises `ValueError` for another `norm`, or if shapes differ.
     """
+    require_same_shape(state=state, reconstruction=reconstruction)
     xp = namespace(state, reconstruction)
     square = xp.square(state - reconstruction)
     if norm == "l2":

@@ -6,6 +6,7 @@ from jaxtyping import Bool, Complex, Float
 
 from hieros_eqx.backend import linear_recurrence, namespace
 from hieros_eqx.core.nn import trailing
+from hieros_eqx.core.shapes import require_same_shape, require_shape
 from hieros_eqx.types import Array
 
 
@@ -21,6 +22,7 @@ def discretize(
     `bilinear`, with $Z = \Lambda\Delta/2$: $\bar\Lambda = (1 + Z) / (1 - Z)$, $\bar B = \Delta / (1 - Z)\,B$.
     Raises `ValueError` for another `method`.
     """
+    require_shape("b", b, (*eigenvalues.shape, b.shape[-1]))
     a_bar, gain = decay_and_gain(eigenvalues, step, method)
     return a_bar, gain[:, None] * b
 
@@ -32,8 +34,9 @@ def decay_and_gain(
 ) -> tuple[Complex[Array, " state"], Complex[Array, " state"]]:
     r"""What `discretize` comes to: $\bar\Lambda$, and the $g$ with $\bar B = g B$, so $\bar B u = g (B u)$.
 
-    Raises `ValueError` for another `method`.
+    Raises `ValueError` for another `method`, or if shapes differ.
     """
+    require_same_shape(eigenvalues=eigenvalues, step=step)
     xp = namespace(eigenvalues, step)
     step = step.astype(eigenvalues.dtype)
     if method == "zoh":
@@ -59,8 +62,10 @@ def scan(
 
     $x'_{t-1}$ is `x_reset` (default `x_init`) where `reset[t]`, else $x_{t-1}$; $x_{-1}$ is `x_init`. Resets
     need no special scan: there the element (a, b) is $(0, \bar\Lambda x_{reset} + \bar B u_t)$, and elements
-    still compose associatively. Raises `ValueError` if there is no time step.
+    still compose associatively. Raises `ValueError` if there is no time step or shapes do not agree.
     """
+    require_shape("a_bar", a_bar, bu.shape[-1:])
+    require_shape("reset", reset, bu.shape[:-1])
     xp = namespace(a_bar, bu, reset, x_init, x_reset)
     x_init = trailing(x_init, bu)
     x_reset = x_init if x_reset is None else trailing(x_reset, bu)
@@ -80,8 +85,11 @@ def step(
 ) -> Complex[Array, "*batch state"]:
     r"""One step of `scan`: $\bar\Lambda x' + \bar B u$.
 
-    $x'$ is `x_reset` where `reset`, else `x`. Without `x_reset` it is zero: a step knows no `x_init`.
+    $x'$ is `x_reset` where `reset`, else `x`. Without `x_reset` it is zero: a step knows no `x_init`. Raises
+    `ValueError` if shapes do not agree.
     """
+    require_shape("a_bar", a_bar, bu.shape[-1:])
+    require_shape("reset", reset, bu.shape[:-1])
     xp = namespace(a_bar, bu, reset, x, x_reset)
     x = trailing(x, bu)
     x_reset = xp.zeros_like(x) if x_reset is None else trailing(x_reset, bu)

@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from hieros_eqx.backend import namespace
 from hieros_eqx.core.nn import log_softmax, trailing
+from hieros_eqx.core.shapes import require_shape
 from hieros_eqx.types import Array
 
 
@@ -25,7 +26,12 @@ def symexp(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def symlog_bins(count: int, limit: float = 20.0) -> Float[np.ndarray, " bins"]:
-    """`count` evenly spaced bins over [-limit, limit], meant for a target in symlog space (the paper's)."""
+    """`count` evenly spaced bins over [-limit, limit], meant for a target in symlog space (the paper's).
+
+    Raises `ValueError` for fewer than two bins, or a limit that is not above zero.
+    """
+    if count < 2 or not limit > 0:
+        raise ValueError(f"wanted at least 2 bins and a limit above 0, got {count} and {limit}.")
     position = 2 * np.arange(count, dtype=np.int64) - (count - 1)  # exactly symmetric, in half bins
     return limit * position / (count - 1)
 
@@ -55,7 +61,8 @@ def from_two_hot(probs: Float[Array, "*batch bins"], bins: Float[Array, " bins"]
 
     Bins far from zero reach 5e8, so plain summation in float32 drowns small means. The bins are taken in
     pairs from both ends, $p b + p' b' = (p' - p) b' + p (b + b')$: where bins and probabilities are symmetric
-    both terms are exactly zero, also where a compiler fuses multiplication and addition.
+    both terms are exactly zero, also where a compiler fuses multiplication and addition. Raises
+    `ValueError` if there is not one probability for every bin.
     """
     p_low, p_high = _ends(probs)
     return _paired_mean(probs, p_high - p_low, bins)
@@ -68,7 +75,8 @@ def mean_of_logits(
 
     An ulp between the exponentials of equal logits, as vectorised code has it, would be a mean of 0.1. So
     the differences of probabilities are taken from those of logits, $p' - p = p' (1 - e^{l - l'})$ where
-    $l' > l$, else $p (e^{l' - l} - 1)$: equal logits give exactly zero.
+    $l' > l$, else $p (e^{l' - l} - 1)$: equal logits give exactly zero. Raises `ValueError` if there is not
+    one logit for every bin.
     """
     xp = namespace(logits, bins)
     low, high = _ends(logits)
@@ -87,6 +95,7 @@ def _ends(x: Float[Array, "*batch bins"]) -> tuple[Float[Array, "*batch half"], 
 
 def _paired_mean(probs: Array, difference: Array, bins: Array) -> Array:
     """Return the sum of `(p' - p) b' + p (b + b')` over pairs, given all `p' - p`, and of what is between."""
+    require_shape("bins", bins, probs.shape[-1:])
     xp = namespace(probs, bins)
     values = xp.asarray(bins, dtype=probs.dtype)
     half = bins.shape[-1] // 2
