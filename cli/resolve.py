@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from hieros_eqx.config import HierosConfig, from_dict, make_preset, override
+from hieros_eqx.config.schema import migrate
 from hieros_eqx.config.strict_json import parse_json
 from hieros_eqx.config.validation import reject
 from hieros_eqx.errors import ConfigError
@@ -77,7 +78,7 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}.") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: wanted a JSON object of fields, got {type(tree).__name__}.")
-    return tree
+    return migrate(tree)
 
 
 def see_working_directory() -> None:

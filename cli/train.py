@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
-from hieros_eqx.config import HierosConfig, from_dict
+from hieros_eqx.config import HierosConfig
 
 from .options import config_options
-from .resolve import given, read_file, resolve, see_working_directory
+from .resolve import given, resolve, see_working_directory
 from .seeds import format_seeds
 
 LONGEST_SEEDS = 40  # characters in the name of a run directory
@@ -91,8 +91,12 @@ def _plain_interrupts() -> Iterator[None]:
 
 def stored_config(run_dir: str) -> HierosConfig | None:
     """Return the configuration of the run in a directory, or None if there is none."""
-    path = Path(run_dir) / "config.json"
-    return from_dict(read_file(path)) if path.exists() else None
+    path = Path(run_dir)
+    if not (path / "config.json").exists():
+        return None
+    from hieros_eqx.training.run_dir import read_config
+
+    return read_config(path)
 
 
 def new_run_dir(config: HierosConfig, now: datetime, root: Path = Path("runs")) -> Path:

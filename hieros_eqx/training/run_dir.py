@@ -12,14 +12,15 @@ agents/seed_N/     the newest agent of a seed on its own: configuration, spaces,
 """
 
 import dataclasses
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hieros_eqx.config import HierosConfig, differences, from_dict, to_dict
+from hieros_eqx.config import HierosConfig, differences, from_dict
+from hieros_eqx.config.schema import migrate, stamped
+from hieros_eqx.config.strict_json import parse_json
 from hieros_eqx.errors import CheckpointError, ConfigError
 from hieros_eqx.training.log import write_json
 from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
@@ -112,33 +113,47 @@ def write_description(path: Path, config: HierosConfig, spaces: Spaces) -> None:
     """Write what makes a directory one of a run, or of an agent, making the directory if there is none."""
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / SPACES, dataclasses.asdict(spaces))
-    write_json(path / CONFIG, to_dict(config))  # last: what has it is a run
+    write_json(path / CONFIG, stamped(config))  # last: what has it is a run
 
 
 def read_config(path: Path) -> HierosConfig:
-    """Return the configuration of a run. Raises `CheckpointError` if there is none or it cannot be read."""
-    return from_dict(_read_json(path / CONFIG))
+    """Return the configuration of a run, in today's layout.
+
+    Raises `CheckpointError` if there is none or it cannot be read, `ConfigError` if its fields are unknown.
+    """
+    return from_dict(migrate(_read_json(path / CONFIG), unmarked=0))
 
 
 def read_spaces(path: Path) -> Spaces:
     """Return the spaces of a run. Raises `CheckpointError` if there are none or they cannot be read."""
     values = _read_json(path / SPACES)
-    observation, action = values["observation"], values["action"]
+    try:
+        observation, action = values["observation"], values["action"]
+        kind, shape, size = observation["kind"], tuple(observation["shape"]), action["size"]
+        if kind not in ("image", "vector") or action["kind"] not in ("discrete", "continuous"):
+            raise ValueError("an unknown kind")
+        if not all(type(n) is int and n >= 1 for n in (*shape, size)):
+            raise ValueError("sizes that are no whole numbers >= 1")
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path / SPACES}: is damaged ({error}).") from error
     return Spaces(
-        observation=ObservationSpace(kind=observation["kind"], shape=tuple(observation["shape"])),
-        action=ActionSpace(kind=action["kind"], size=action["size"]),
+        observation=ObservationSpace(kind=kind, shape=shape),
+        action=ActionSpace(kind=action["kind"], size=size),
     )
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent}: wanted a run directory with {path.name}; training with one writes it."
         ) from error
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}).") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: wanted a JSON object, got {type(value).__name__}.")
+    return value
 
 
 @contextmanager

@@ -115,7 +115,8 @@ def resume(
         timestep, how = envs.repeat(history, _teller(display))
     except NotRepeatable as error:
         display.say(f"{error}. New episodes begin; the rest of the run goes on as it was.")
-        envs.close()
+        if not is_made(env):
+            envs.close()
         envs = _made_at(config, env, counters.env_step)
         host = host._replace(open_episodes=episodes.open_episodes(envs.num_envs), begun=counters.env_step)
         ledger = replace(ledger, history=(), steps=0)
