@@ -29,7 +29,12 @@ def first_start(buffer: RingBuffer) -> Int32[Array, " env"]:
 
 
 def num_starts(buffer: RingBuffer, length: int) -> Int32[Array, " env"]:
-    """Return how many starts of `length` whole entries each environment holds: `first_start` and up."""
+    """Return how many starts of `length` whole entries each environment holds: `first_start` and up.
+
+    Raises `ValueError` for a length below 1.
+    """
+    if length < 1:
+        raise ValueError(f"wanted sequences of at least 1 entry, got {length}.")
     return jnp.maximum(buffer.count - length + 1 - first_start(buffer), 0)
 
 
@@ -47,8 +52,14 @@ def draw(
 
     The environment is drawn in proportion to its valid starts, the start among those n by ETBS, with F
     scaled by n (`held`) or, as the paper's code does, by the ring's capacity (`capacity`).
-    At least one environment must hold a start (`num_starts`); otherwise the draw means nothing.
+    At least one environment must hold a start (`num_starts`); otherwise the draw means nothing. Raises
+    `ValueError` for another `sampling` or `scale`, or a length below 1.
     """
+    if sampling not in ("etbs", "uniform") or scale not in ("held", "capacity"):
+        raise ValueError(
+            f'wanted `sampling` "etbs" or "uniform" and `scale` "held" or "capacity"; got {sampling!r} and '
+            f"{scale!r}."
+        )
     starts = num_starts(buffer, length)
     ends = jnp.cumsum(starts, dtype=jnp.int32)
     target = _scaled_floor(u_env, jnp.broadcast_to(ends[-1], u_env.shape))

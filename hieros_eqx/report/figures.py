@@ -82,7 +82,13 @@ def open_loop_errors(result: OpenLoop, path: Path, *, samples: int) -> None:
 
 
 def open_loop_pictures(prediction: Prediction, steps: Sequence[int], path: Path) -> None:
-    """Draw truth, one sample of the prediction and its absolute error for a few starts and steps."""
+    """Draw truth, one sample of the prediction and its absolute error for a few starts and steps.
+
+    Raises `ValueError` for a step that was not predicted.
+    """
+    beyond = [step for step in steps if not 1 <= step <= len(prediction.truth)]
+    if beyond:
+        raise ValueError(f"wanted steps from 1 to {len(prediction.truth)}, got {beyond}.")
     count = prediction.truth.shape[1]
     figure = _figure(1.35 * (len(steps) + 1) + 0.6, 1.45 * 3 * count)
     grid = figure.subplots(3 * count, len(steps) + 1, squeeze=False)

@@ -26,10 +26,15 @@ def bootstrap(
     """Return the mean and its percentile bootstrap interval.
 
     For a comparison of two methods on the same cases give the differences: the interval is then the paired
-    one. The samples are taken as independent. Raises `ValueError` without a sample.
+    one. The samples are taken as independent. Raises `ValueError` without a sample or resample, or for a
+    confidence outside of (0, 1).
     """
     if not len(values):
         raise ValueError("wanted at least one sample, got none.")
+    if resamples < 1 or not 0 < confidence < 1:
+        raise ValueError(
+            f"wanted at least 1 resample and a confidence in (0, 1), got {resamples} and {confidence}."
+        )
     rng, means = np.random.default_rng(seed), []
     for first in range(0, resamples, BLOCK):
         size = (min(BLOCK, resamples - first), len(values))

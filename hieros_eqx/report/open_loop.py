@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from hieros_eqx.core.alignment import previous_action
+from hieros_eqx.core.shapes import require_same_shape
 from hieros_eqx.modules import AbstractWorldModel
 from hieros_eqx.report.intervals import bootstrap
 from hieros_eqx.report.recording import Recording
@@ -59,6 +60,7 @@ def open_loop(
     """Return the errors of open-loop prediction over `horizon` steps from every start (episode, time).
 
     Where fewer than `MOTION_STEPS` steps follow, motion is measured at the last of them. The key is consumed.
+    Raises `ValueError` as `predict` does.
     """
     parts = []
     for p in predict(world_model, episodes, starts, horizon, key, samples=samples):
@@ -77,7 +79,11 @@ def open_loop(
 
 
 def squared_error(prediction: np.ndarray, truth: np.ndarray) -> Float[np.ndarray, "*batch"]:
-    """Return the mean over the last three axes of the squared difference of pixels, scaled to [0, 1]."""
+    """Return the mean over the last three axes of the squared difference of pixels, scaled to [0, 1].
+
+    Raises `ValueError` if shapes differ.
+    """
+    require_same_shape(prediction=prediction, truth=truth)
     errors = [
         np.square((x.astype(np.float32) - y.astype(np.float32)) / 255).mean(
             axis=(-3, -2, -1), dtype=np.float64
@@ -94,7 +100,11 @@ def summarise(
 
     Per set of starts: `starts`, and per step `model`, `model_mean`, `repeat`, `posterior`,
     `model_minus_repeat` and `model_mean_minus_repeat`, the last two as [mean, low, high] at 95 %.
+    Raises `ValueError` for a step that was not predicted.
     """
+    beyond = [step for step in steps if not 1 <= step <= len(result.model)]
+    if beyond:
+        raise ValueError(f"wanted steps from 1 to {len(result.model)}, got {beyond}.")
     sets = {"all": np.arange(len(result.motion)), "moving_half": result.moving}
     return {
         name: {"starts": len(chosen)}
@@ -125,6 +135,10 @@ def predict(
 
     Raises `ValueError` if observations are no pictures or a start is too close to its episode's end.
     """
+    if samples < 1 or batch < 1 or not len(starts):
+        raise ValueError(
+            f"wanted at least 1 start, sample and batch, got {len(starts)}, {samples} and {batch}."
+        )
     _check(episodes, starts, horizon)
     observe_key, dream_key = jax.random.split(key)
     latents, posterior = _observe_starts(world_model, episodes, starts, horizon, observe_key)
@@ -157,7 +171,9 @@ def _check(episodes: Sequence[Recording], starts: np.ndarray, horizon: int) -> N
                 f"{episode.observation.dtype} {episode.observation.shape}."
             )
     for e, t in starts:
-        if not 0 <= t < len(episodes[e].action) - horizon:
+        if not 0 <= e < len(episodes):
+            raise ValueError(f"wanted starts in one of {len(episodes)} episodes, got episode {e}.")
+        if horizon < 1 or not 0 <= t < len(episodes[e].action) - horizon:
             raise ValueError(
                 f"wanted {horizon} steps after the start at time {t} of episode {e}, got "
                 f"{len(episodes[e].action) - 1 - t}: see `pick_starts`."
@@ -189,8 +205,10 @@ def observe_episode(
     """Return the posterior latents of one whole episode and the pictures decoded from them.
 
     `chunk` steps are taken at a time, each from the latent that the one before ended with; the result does
-    not depend on it but for rounding. The key is consumed.
+    not depend on it but for rounding. The key is consumed. Raises `ValueError` for a chunk of no step.
     """
+    if chunk < 1:
+        raise ValueError(f"wanted at least 1 step at a time, got {chunk}.")
     before = world_model.initial((1,))
     length = len(episode.action)
     is_first = np.arange(length) == 0

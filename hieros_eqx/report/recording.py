@@ -30,8 +30,10 @@ def collect_episodes(
     """Play `num_steps` steps in every environment and return the episodes, those cut short included.
 
     All is kept in memory, 12 kB for a step of Atari. The key is consumed. Raises `EnvError` if the
-    environment does not fit the agent.
+    environment does not fit the agent, `ValueError` if no step is asked for.
     """
+    if num_steps < 1:
+        raise ValueError(f"wanted at least 1 step, got {num_steps}.")
     if env.spaces != params.spaces:
         raise EnvError(f"wanted an environment with {params.spaces}, got {env.spaces}.")
     carry = init_carry(params, env.num_envs)
@@ -60,7 +62,12 @@ _step = jax.jit(_step, static_argnames="greedy")
 
 
 def split_episodes(steps: Timestep, action: np.ndarray) -> list[Recording]:
-    """Cut the steps of one environment, which lead with `time`, where episodes begin."""
+    """Cut the steps of one environment, which lead with `time`, where episodes begin.
+
+    Raises `ValueError` if there is not one action for every step.
+    """
+    if len(action) != len(steps.is_first):
+        raise ValueError(f"wanted an action for each of {len(steps.is_first)} steps, got {len(action)}.")
     begins = np.flatnonzero(steps.is_first)
     ends = [*begins[1:], len(steps.is_first)]
     return [

@@ -39,7 +39,12 @@ def updates(lines: Lines) -> list[int]:
 
 
 def series(lines: Lines, level: int, name: str) -> Series:
-    """Return one metric over the run, e.g. `world_model/reconstruction`; what is not finite is NaN."""
+    """Return one metric over the run, e.g. `world_model/reconstruction`; what is not finite is NaN.
+
+    Raises `ValueError` if there is no such level.
+    """
+    if lines and not 0 <= level < levels(lines):
+        raise ValueError(f"wanted a level among the {levels(lines)} that were logged, got {level}.")
     result, before = Series([], [], []), 0
     for line in lines:
         now = int(line[f"level{level}/train_step"])
@@ -81,7 +86,12 @@ def _mean_between(metric: Series, begin: float, end: float) -> float:
 
 
 def rates(lines: Lines) -> dict[str, float]:
-    """Return wall time and rates, over the whole run and over its second half (all is compiled by then)."""
+    """Return wall time and rates, over the whole run and over its second half (all is compiled by then).
+
+    Raises `ValueError` without lines.
+    """
+    if not lines:
+        raise ValueError("wanted lines of metrics, got none: the run has not logged yet.")
     last, middle = lines[-1], lines[(len(lines) - 1) // 2]
     seconds = last["seconds"] - middle["seconds"]
     result = {

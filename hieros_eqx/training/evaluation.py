@@ -80,8 +80,10 @@ def evaluate(
 
 def check_request(agent: Agent, episodes: int, backend: str, greedy: bool | None) -> bool:
     """Return whether to take modes; `ValueError` if what is asked for cannot be played."""
-    if episodes < 1:
-        raise ValueError(f"wanted at least 1 episode, got {episodes}.")
+    if not hasattr(agent, "params"):
+        raise ValueError(f"wanted an `Agent`, as `load` returns it, got {type(agent).__name__}.")
+    if not isinstance(episodes, int) or episodes < 1:
+        raise ValueError(f"wanted at least 1 episode, as a whole number; got {episodes!r}.")
     if backend not in ("jax", "numpy"):
         raise ValueError(f'`backend` must be "jax" or "numpy"; got {backend!r}.')
     return agent.config.behaviour.evaluation_policy == "mode" if greedy is None else greedy
