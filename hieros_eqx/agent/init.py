@@ -134,6 +134,8 @@ def _init_level_learner(level: Any, config: HierosConfig) -> LevelLearner:
         return_range=jnp.zeros((kinds,), jnp.float32),
         autoencoder_beta=jnp.asarray(beta, jnp.float32),
         updates=jnp.zeros((), jnp.int32),
+        skipped=jnp.zeros((), jnp.int32),
+        skipped_in_row=jnp.zeros((), jnp.int32),
         reward_weights=jnp.zeros((kinds,), jnp.float32),
         discount=jnp.zeros((), jnp.float32),
     )

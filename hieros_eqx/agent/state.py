@@ -48,7 +48,9 @@ class LevelLearner(eqx.Module):
     autoencoder_optimizer: Any
     return_range: Float[Array, "*level kind"]  # EMA of the 5th-95th percentile range, before bias correction
     autoencoder_beta: Float[Array, "*level"]
-    updates: Int[Array, "*level"]
+    updates: Int[Array, "*level"]  # those that were skipped left out
+    skipped: Int[Array, "*level"]  # updates that were not finite and so changed nothing
+    skipped_in_row: Int[Array, "*level"]  # of these, since the last update that was finite
     reward_weights: Float[Array, "*level kind"]
     discount: Float[Array, "*level"]
 

@@ -19,6 +19,7 @@ from hieros_eqx.agent.optimizers import (
     world_model_optimizer,
 )
 from hieros_eqx.agent.seeds import over_seeds, seed_axis
+from hieros_eqx.agent.skip import drop_if, is_finite, settle
 from hieros_eqx.agent.state import AgentParams, HierosState, Learner, LevelLearner, LevelParams
 from hieros_eqx.agent.subgoal import AutoencoderMetrics, adapt_beta, autoencoder_loss
 from hieros_eqx.backend import random
@@ -45,6 +46,7 @@ class LevelMetrics(NamedTuple):
     behaviour: behaviour.BehaviourMetrics
     autoencoder: AutoencoderMetrics
     gradient_norm: GradientNorms
+    skipped: Array  # 1 where the update was not finite and changed nothing, else 0
 
 
 def update(state: HierosState, depth: int) -> tuple[HierosState, dict[str, LevelMetrics]]:
@@ -52,7 +54,8 @@ def update(state: HierosState, depth: int) -> tuple[HierosState, dict[str, Level
 
     The worker is one compiled program, the levels above are another for each depth. Of a state with a seed
     axis every seed is trained, and metrics lead with `seed`. The state is donated: do not use the old one
-    again. Raises `ValueError` if there are fewer levels than `depth`, or `depth` is less than 1.
+    again. An update that is not finite is skipped (see `learn`), for the level and the seed that it befalls.
+    Raises `ValueError` if there are fewer levels than `depth`, or `depth` is less than 1.
     """
     config = state.config
     if not 1 <= depth <= config.levels:
@@ -91,7 +94,8 @@ def _worker_of_one(key, worker, learner, ring, *, config):
     key, draw_key, learn_key = jax.random.split(key, 3)
     ring, drawn, batch = sample_batch((ring,), 0, draw_key, config)
     worker, learner, latent, metrics = learn(worker, learner, batch, learn_key, config)
-    return key, worker, learner, _refresh(ring, drawn, latent, config), metrics
+    ring = _refresh(ring, drop_if(metrics.skipped, drawn, ring), latent, config)
+    return key, worker, learner, ring, metrics
 
 
 @partial(jax.jit, static_argnames=("config", "depth", "seeds"), donate_argnums=(0, 1, 2, 3, 4))
@@ -111,14 +115,16 @@ def _upper_of_one(key, upper, learner, replay, *, config, count):
     new, new_learner, latents, metrics = jax.vmap(partial(learn, config=config))(
         stack(upper[:count]), prefix(learner, count), stack(batches), jax.random.split(learn_key, count)
     )
+    metrics = unstack(metrics, count)
     for level, latent in enumerate(unstack(latents, count), start=1):
-        rings[level] = _refresh(rings[level], drawn[level - 1], latent, config)
+        written = drop_if(metrics[level - 1].skipped, drawn[level - 1], rings[level])
+        rings[level] = _refresh(rings[level], written, latent, config)
     return (
         key,
         (*unstack(new, count), *upper[count:]),
         replace_prefix(learner, new_learner),
         tuple(rings),
-        unstack(metrics, count),
+        metrics,
     )
 
 
@@ -150,8 +156,11 @@ def learn(
 ) -> tuple[LevelParams, LevelLearner, Latent, LevelMetrics]:
     """Update world model, then actor and critics from its posteriors, then autoencoder, on one batch.
 
-    Returns the fresh latents of the batch, too, for replay. The key is consumed.
+    Returns the fresh latents of the batch, too, for replay. The key is consumed. If the update is not finite
+    (`is_finite`), parameters and learner come back as they were but for the learner's counts of skipped
+    updates, `metrics.skipped` is 1, and the latents mean nothing.
     """
+    before = level, learner
     posterior_key, imagine_key, code_key = random.split(key, 3)
     world_model, world_model_state, latent, world_model_metrics, world_model_norm = _learn_world_model(
         level, learner, batch, posterior_key, config
@@ -172,13 +181,24 @@ def learn(
         slow_critics=ema(learner.slow_critics, critics, config.behaviour.slow_critic_rate),
         updates=learner.updates + 1,
     )
+    norms = GradientNorms(world_model_norm, *actor_critic_norms, autoencoder_norm)
+    losses = (
+        world_model_metrics.loss,
+        behaviour_metrics.actor_loss,
+        *behaviour_metrics.critic_loss,
+        autoencoder_metrics.loss,
+    )
+    finite = is_finite(losses, norms, learner)
+    after = LevelParams(world_model, actor, critics, autoencoder), learner
+    level, learner = settle(finite, before, after)
     metrics = LevelMetrics(
         world_model=world_model_metrics,
         behaviour=behaviour_metrics,
         autoencoder=autoencoder_metrics,
-        gradient_norm=GradientNorms(world_model_norm, *actor_critic_norms, autoencoder_norm),
+        gradient_norm=norms,
+        skipped=1 - finite.astype(world_model_norm.dtype),
     )
-    return LevelParams(world_model, actor, critics, autoencoder), learner, latent, metrics
+    return level, learner, latent, metrics
 
 
 def imagination_starts(latent: Latent, batch: Batch) -> tuple[Latent, Array, Array]:

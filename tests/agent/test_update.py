@@ -120,6 +120,7 @@ def test_metrics_are_finite_and_named_by_level(four):
             "behaviour",
             "autoencoder",
             "gradient_norm",
+            "skipped",
         }
     assert flat["level2/behaviour/reward/subgoal"] > 0
 
