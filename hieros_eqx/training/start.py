@@ -10,7 +10,7 @@ import jax
 from jax.sharding import Mesh
 
 from hieros_eqx import agent
-from hieros_eqx.agent.state import HierosState
+from hieros_eqx.agent.state import AgentParams, HierosState
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.envs import NotRepeatable, RecordedEnv, VectorEnv
 from hieros_eqx.errors import CheckpointError
@@ -73,12 +73,16 @@ def begin(config: HierosConfig, envs: RecordedEnv, mesh: Mesh | None, source: Pa
 
     Raises `CheckpointError` if those agents do not fit.
     """
+    learned = None if source is None else _agents_of(source, len(config.all_seeds))
     if config.training.seeds:
         state = agent.init_seeds(config, envs.spaces, config.training.seeds, mesh)
     else:
         state = agent.init(config, envs.spaces, jax.random.key(config.training.seed))
-    if source is not None:
-        state = _with_agents_of(source, state)
+    if learned is not None:
+        try:
+            state = agent.with_params(state, learned)
+        except ValueError as error:
+            raise CheckpointError(f"{source}: its agent does not fit this configuration ({error})") from error
     host = Host(
         counters=records.fresh_counters(config),
         open_episodes=episodes.open_episodes(envs.num_envs),
@@ -143,15 +147,12 @@ def _made_at(config: HierosConfig, env: EnvLike, begun: int) -> RecordedEnv:
     return RecordedEnv(make(), again=None if is_made(env) else make)
 
 
-def _with_agents_of(source: Path, state: HierosState) -> HierosState:
-    agents = list(load_all(source).values())
-    wanted = agent.num_seeds(state) or 1
+def _agents_of(source: Path, wanted: int) -> list[AgentParams]:
+    """Return the parameters of the agents of a run, one for each of as many seeds."""
+    agents = [own.params for own in load_all(source).values()]
     if len(agents) not in (1, wanted):
         raise CheckpointError(f"{source}: wanted the agent of 1 seed or of {wanted}, got {len(agents)}.")
-    try:
-        return agent.with_params(state, [own.params for own in agents] * (wanted // len(agents)))
-    except ValueError as error:
-        raise CheckpointError(f"{source}: its agent does not fit this configuration ({error})") from error
+    return agents * (wanted // len(agents))
 
 
 def _teller(display: Progress) -> Callable[[int, int], None]:
