@@ -15,3 +15,7 @@ class CheckpointError(HierosError):
 
 class EnvError(HierosError):
     """An environment cannot be made, or breaks its contract."""
+
+
+class TrainingError(HierosError):
+    """Training cannot go on: update after update gives numbers that are not finite."""

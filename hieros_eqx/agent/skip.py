@@ -21,11 +21,11 @@ def is_finite(
     new one.
     """
     # A norm is finite only if every gradient and its square are. Then so are Adam's moments, which average
-    # them, and its step, which is below ten times the rate (with a rate and an eps of any sense: not 1e37, not
-    # 1e-39): parameters and slow critics need no look of their own. A gradient can be finite where its loss is
-    # not, so losses count too; that of the world model reads every latent that goes back into replay. Return
-    # range and beta owe nothing to gradients. All other metrics are only watched: one that a configuration
-    # makes infinite decides nothing.
+    # them, and its step, which is below ten times the rate (of a rate and an eps that leave float32 room: not
+    # 1e37, not 1e-39). So parameters and slow critics need no look of their own. A gradient can be finite
+    # where its loss is not, so losses count too; that of the world model reads every latent that goes back
+    # into replay. Return range and beta owe nothing to gradients. All other metrics are only watched: one
+    # that a configuration makes infinite decides nothing.
     numbers = [*losses, *norms, learner.return_range, learner.autoencoder_beta]
     return jnp.stack([jnp.isfinite(x).all() for x in numbers]).all()
 

@@ -57,14 +57,19 @@ def add(means: Means, metrics: Mapping[str, Any]) -> Means:
 
 def mean(means: Means, seeds: int = 1) -> list[dict[str, float]]:
     """Return the mean of every metric for each of the seeds, with one `fetch`."""
-    if not means:
-        return [{} for _ in range(seeds)]
-    totals = fetch({name: group.total for name, group in means.items()})
+    return averages(fetch(means) if means else means, seeds)
+
+
+def averages(means: Means, seeds: int = 1) -> list[dict[str, float]]:
+    """Return the mean of every metric for each of the seeds, of `means` that have been fetched.
+
+    For those who fetch something else with them.
+    """
     return [
         {
             key: float(value) / group.count
-            for name, group in means.items()
-            for key, value in zip(group.names, totals[name].reshape(-1, seeds)[:, seed], strict=True)
+            for group in means.values()
+            for key, value in zip(group.names, group.total.reshape(-1, seeds)[:, seed], strict=True)
         }
         for seed in range(seeds)
     ]
