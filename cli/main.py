@@ -68,7 +68,7 @@ class HierosGroup(click.Group):
         except click.ClickException as error:
             fail(error.format_message())
         except HierosError as error:
-            fail(str(error))
+            fail(" ".join([str(error), *getattr(error, "__notes__", [])]))
         except ModuleNotFoundError as error:
             package = EXTRAS.get((error.name or "").partition(".")[0])
             if package is None:

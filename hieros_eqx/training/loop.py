@@ -14,7 +14,7 @@ from hieros_eqx import agent
 from hieros_eqx.agent.state import HierosState
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.errors import CheckpointError
-from hieros_eqx.training import episodes, log, manifest, metrics, provenance, records, schedule, start
+from hieros_eqx.training import episodes, health, log, manifest, metrics, provenance, records, schedule, start
 from hieros_eqx.training.agents import Agent, agents_of
 from hieros_eqx.training.compilation import enable_compilation_cache
 from hieros_eqx.training.environment import EnvLike, is_made, lead_with_env, lead_with_seed
@@ -87,8 +87,8 @@ def train(
 
     Raises `ConfigError` if `run_dir` holds a run with another configuration or the state does not fit into
     memory, `CheckpointError` if the directory is something else, no checkpoint in it is whole, or the last
-    save failed, `EnvError` if the environment cannot be made or breaks its contract. Whatever an environment
-    raises, the run is saved before it leaves.
+    save failed, `EnvError` if the environment cannot be made or breaks its contract, `TrainingError` if too
+    many updates in a row were not finite. Whatever an environment raises, the run is saved before it leaves.
     """
     path = Path(run_dir) if run_dir is not None else None
     if path is not None:
@@ -187,13 +187,16 @@ def _loop(
             display.step(env_step)
             if schedule.crosses(before, env_step, training.log_every) or env_step >= training.env_steps:
                 rate = (env_step - logged[1]) / max(time.monotonic() - logged[0], 1e-9)
-                told = records.metrics_records(config, host.counters, rate, metrics.mean(means, seeds or 1))
+                fetched, skipped = metrics.fetch((means, health.skipped_in_row(state)))
+                own = metrics.averages(fetched, seeds or 1)
+                told = records.metrics_records(config, host.counters, rate, own)
                 host, logged = host._replace(means={}), (time.monotonic(), env_step)
                 if run is not None:
                     for line in told:
                         log.append(run.metrics, line)
                 display.note(records.highlights(told, host.recent))
                 stop = _call(callbacks, state, told)
+                _check_health(state, skipped, told, run)
             timestep = envs.recv()
         except Exception as error:
             if saver is not None:
@@ -217,6 +220,18 @@ def _loop(
         stop if unfinished else None,
         {seed: tuple(own) for seed, own in returns.items()},
     )
+
+
+def _check_health(
+    state: HierosState, skipped: Any, lines: Sequence[dict[str, Any]], run: RunDir | None
+) -> None:
+    """Raise `TrainingError`, and leave a diagnosis, if too many updates in a row were not finite."""
+    sick = health.too_many(skipped, state.config)
+    if not sick:
+        return
+    if run is not None:
+        log.write_json(run.path / health.FILE, health.diagnose(state, lines))
+    raise health.failure(sick, state.config, lines[0]["env_step"], None if run is None else run.path)
 
 
 def _call(callbacks: Sequence[Callback], state: HierosState, lines: Sequence[dict[str, Any]]) -> int | None:

@@ -7,6 +7,7 @@ run.json           versions, device, commit, command, time of the start and of e
 metrics.jsonl      one line of means per `training.log_every` environment steps
 episodes.jsonl     one line per finished episode
 checkpoints/       the whole state, by environment step; of all seeds that are trained side by side
+diagnosis.json     only where updates would not be finite any more: what was found
 agents/seed_N/     the newest agent of a seed on its own: configuration, spaces, parameters
 =================  ==============================================================================
 """

@@ -4,12 +4,15 @@ import shutil
 import signal
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hieros_eqx import agent
 from hieros_eqx.envs.probe import memory
-from hieros_eqx.errors import ConfigError, EnvError
-from hieros_eqx.training import log, manifest, schedule, train
+from hieros_eqx.errors import ConfigError, EnvError, TrainingError
+from hieros_eqx.training import load, log, manifest, schedule, train
 
 
 def test_counters_of_host_and_device_agree(config, finished):
@@ -127,3 +130,39 @@ def test_ones_own_environment_and_nothing_written(config, tmp_path, monkeypatch,
     assert list(tmp_path.iterdir()) == []
     assert "compiling the update of 2 levels" in capsys.readouterr().err
     env.reset()  # still open
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """From step 60 on, all rewards in replay are NaN whenever an update draws from it."""
+    update = agent.update
+
+    def poison(state, depth):
+        if int(state.env_step) > 60:
+            ring = state.replay[0]
+            ring = replace(ring, reward=jnp.full_like(ring.reward, jnp.nan))
+            state = replace(state, replay=(ring, *state.replay[1:]))
+        return update(state, depth)
+
+    monkeypatch.setattr(agent, "update", poison)
+
+
+@pytest.mark.usefixtures("poisoned")
+def test_updates_that_are_not_finite_end_the_run_and_the_last_good_state_is_saved(config, finished, tmp_path):
+    path = tmp_path / "run"
+    strict = replace(config, training=replace(config.training, max_skipped_updates=5))
+    with pytest.raises(TrainingError, match=r"level 0 of seed 0: .* got 5 by environment step 80") as error:
+        train(strict, run_dir=path, progress=False)
+    assert error.value.__notes__ == ["The run is saved at step 80; the same command continues it."]
+    last = log.read(path / "metrics.jsonl")[-1]
+    assert (last["env_step"], last["level0/skipped"], last["level1/skipped"]) == (80, 1.0, 0.0)
+    assert "level0/world_model/loss" in last["nonfinite"]
+    diagnosis = json.loads((path / "diagnosis.json").read_text())
+    assert diagnosis["seeds"][0]["levels"][0]["skipped_in_row"] == 5
+    assert diagnosis["seeds"][0]["levels"][0]["replay"]["reward"]["not_finite"] > 0
+    saved = jax.tree.leaves(load(path, env_step=80).params.worker)
+    good = jax.tree.leaves(load(finished[1], env_step=72).params.worker)
+    assert all(np.isfinite(leaf).all() for leaf in saved)
+    assert [leaf.shape for leaf in saved] == [leaf.shape for leaf in good]
+    again = train(strict, run_dir=path, progress=False)
+    assert again.env_step == 80
