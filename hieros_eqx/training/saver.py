@@ -26,7 +26,7 @@ class Saver:
     def __init__(self, run: RunDir, config: TrainingConfig, ledger: Ledger, tell: Callable[[str], None]):
         self._run, self._config, self._ledger, self._tell = run, config, ledger, tell
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="saver")
-        self._under_way: Future[Ledger] | None = None
+        self._under_way: Future[None] | None = None
         self.step = None if ledger.path is None else int(ledger.path.name)
         """Of the newest checkpoint on disk."""
         self._begun = time.monotonic()
@@ -46,7 +46,7 @@ class Saver:
         if env_step == self.step:
             return
         shot = checkpoint.snapshot(state, host, envs.history(self._ledger.steps), self._ledger)
-        self._under_way = self._thread.submit(self._write, shot, self._ledger)
+        self._under_way = self._thread.submit(self._write, shot)
 
     def wait(self) -> None:
         """Wait until the save under way is on disk, or has failed."""
@@ -54,7 +54,7 @@ class Saver:
             return
         under_way, self._under_way = self._under_way, None
         try:
-            self._ledger = under_way.result()
+            under_way.result()
         except (OSError, ValueError) as error:  # Orbax and TensorStore say ValueError of a full disk
             reason = " ".join(str(error).split())[:300]
             held = "There is none" if self.step is None else f"The checkpoint of step {self.step} is whole"
@@ -63,8 +63,7 @@ class Saver:
             )
             self._tell(f"a save failed, training goes on: {reason}")
         else:
-            assert self._ledger.path is not None
-            self.step, self._failure = int(self._ledger.path.name), None
+            self._failure = None
 
     def finish(self) -> None:
         """Wait for the last save. Raises `CheckpointError` if it failed."""
@@ -81,8 +80,9 @@ class Saver:
         self.wait()
         self._thread.shutdown()
 
-    def _write(self, shot: Snapshot, ledger: Ledger) -> Ledger:
-        ledger = checkpoint.write(self._run.checkpoints, shot, ledger)
+    def _write(self, shot: Snapshot) -> None:
+        # Noted at once: whatever fails afterwards, the next save adds to the checkpoint that is there now.
+        self._ledger = checkpoint.write(self._run.checkpoints, shot, self._ledger)
+        self.step = shot.host.counters.env_step
         checkpoint.retire(self._run.checkpoints, self._config.keep_checkpoints)
-        keep_agents(self._run, shot.params, shot.host.counters.env_step)
-        return ledger
+        keep_agents(self._run, shot.params, self.step)
