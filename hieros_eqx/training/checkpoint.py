@@ -121,7 +121,7 @@ def write(folder: Path, shot: Snapshot, ledger: Ledger) -> Ledger:
             segment = Segment(f"{ENVIRONMENTS}/actions-{env_step}.bin", len(rows), (steps,))
             segments.write_rows(path / segment.file, rows)
             history = (*history, segment)
-        parts = [part for ring in rings for part in (*ring.entries, *ring.latents)] + list(history)
+        parts = content.all_parts(rings, history)
         known = {part.file: ledger.files[part.file] for part in parts if part.file in ledger.files}
         for name in known:
             assert ledger.path is not None
@@ -199,7 +199,7 @@ def restore(
     path = folder / str(found.env_step)
     abstract = _abstract_state(config, spaces)
     flat = flatten(abstract)
-    host, rings, parts, steps, pending = content.from_json(path, found.content, config, abstract.replay)
+    host, rings, parts, steps, pending = content.from_json(path, found, config, abstract.replay)
     if host.counters.env_step != found.env_step:
         raise CheckpointError(f"{path}: its manifest is of step {host.counters.env_step}.")
     sums = {

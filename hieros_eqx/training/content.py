@@ -7,6 +7,7 @@ import math
 import operator
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from hieros_eqx.config import HierosConfig
 from hieros_eqx.errors import CheckpointError
 from hieros_eqx.replay import RingBuffer
 from hieros_eqx.training.episodes import OpenEpisodes
+from hieros_eqx.training.manifest import Manifest
 from hieros_eqx.training.metrics import Group, Means
 from hieros_eqx.training.records import SHOWN_EPISODES, Counters
 from hieros_eqx.training.segments import Segment, Written
@@ -93,19 +95,28 @@ def to_json(content: Content) -> dict[str, Any]:
     }
 
 
-def from_json(
-    path: Path, values: Mapping[str, Any], config: HierosConfig, rings: Sequence[RingBuffer]
-) -> Content:
+def from_json(path: Path, found: Manifest, config: HierosConfig, rings: Sequence[RingBuffer]) -> Content:
     """Return the content of the checkpoint at `path`; `rings` are abstract, as the configuration makes them.
 
-    Raises `CheckpointError` if anything is not what `to_json` writes for this configuration.
+    Raises `CheckpointError` if anything is not what `to_json` writes for this configuration, or a file is
+    named that is not in the manifest, and so was not verified.
     """
     try:
-        return _from_json(values, config, rings)
+        content = _from_json(found.content, config, rings)
+        named = [part.file for part in all_parts(content.rings, content.history)]
+        strange = sorted(set(named) - set(found.files))
+        if strange or len(set(named)) < len(named):
+            raise ValueError(f"wanted files of the manifest, each once, got {strange[:3] or 'one twice'}")
+        return content
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(
             f"{path}: its manifest does not fit the run, or is damaged ({type(error).__name__}: {error})."
         ) from error
+
+
+def all_parts(rings: Sequence[Written], history: Sequence[Segment]) -> list[Segment]:
+    """Return all files of replay and of the environments' history."""
+    return [part for ring in rings for part in (*ring.entries, *ring.latents)] + list(history)
 
 
 def _from_json(values: Mapping[str, Any], config: HierosConfig, rings: Sequence[RingBuffer]) -> Content:
@@ -122,9 +133,11 @@ def _from_json(values: Mapping[str, Any], config: HierosConfig, rings: Sequence[
             np.array(_list(episodes["total"], envs, _number), np.float64),
             np.array(_list(episodes["length"], envs, _whole), np.int64),
         ),
-        recent={seed: tuple(_number(x) for x in values["recent"][str(seed)]) for seed in seeds},
+        recent={
+            seed: tuple(_number(x) for x in values["recent"][str(seed)])[-SHOWN_EPISODES:] for seed in seeds
+        },
         means={
-            _text(name): Group(tuple(_text(x) for x in own["names"]), None, _whole(own["count"]))
+            _text(name): Group(tuple(_text(x) for x in own["names"]), None, _whole(own["count"], at_least=1))
             for name, own in values["means"].items()
         },
         begun=_whole(values["begun"]),
@@ -133,16 +146,17 @@ def _from_json(values: Mapping[str, Any], config: HierosConfig, rings: Sequence[
     if pending is not None:
         checks, first = pending
         pending = (
-            np.array(_list(checks, envs, lambda x: _whole(x, 2**32 - 1)), np.uint32),
+            np.array(_list(checks, envs, partial(_whole, at_most=2**32 - 1)), np.uint32),
             np.array(_list(first, envs, _flag), np.bool_),
         )
     if len(values["rings"]) != len(rings):
         raise ValueError(f"wanted {len(rings)} levels, got {len(values['rings'])}")
+    steps = _whole(values["steps"], at_most=config.training.env_steps)
     return Content(
         host,
         tuple(_ring(own, envs, ring.capacity) for own, ring in zip(values["rings"], rings, strict=True)),
-        _segments(values["history"], 1),
-        _whole(values["steps"]),
+        _segments(values["history"], 1, steps),
+        steps,
         pending,
     )
 
@@ -153,14 +167,18 @@ def _ring(values: Mapping[str, Any], lanes: int, capacity: int) -> Written:
     if (oldest < counts - capacity).any() or (oldest > counts).any():
         raise ValueError("impossible numbers of the oldest entries")
     none = np.zeros((lanes, 0), np.int32)
-    return Written(
-        counts, oldest, none, _segments(values["entries"], lanes), _segments(values["latents"], lanes)
-    )
+    entries, latents = (_segments(values[name], lanes, lanes * capacity) for name in ("entries", "latents"))
+    return Written(counts, oldest, none, entries, latents)
 
 
-def _segments(values: Any, lanes: int) -> tuple[Segment, ...]:
+def _segments(values: Any, lanes: int, most_rows: int) -> tuple[Segment, ...]:
+    """The limit keeps a file of zeros, which takes no room on disk, from taking all memory."""
     return tuple(
-        Segment(_text(own["file"]), _whole(own["rows"]), tuple(_list(own["counts"], lanes, _whole)))
+        Segment(
+            _text(own["file"]),
+            _whole(own["rows"], at_most=most_rows),
+            tuple(_list(own["counts"], lanes, _whole)),
+        )
         for own in values
     )
 
@@ -171,10 +189,10 @@ def _list(values: Any, length: int, one: Callable[[Any], Any]) -> list[Any]:
     return [one(value) for value in values]
 
 
-def _whole(value: Any, at_most: int = MOST) -> int:
+def _whole(value: Any, at_least: int = 0, at_most: int = MOST) -> int:
     number = operator.index(value)
-    if isinstance(value, bool) or not 0 <= number <= at_most:
-        raise ValueError(f"wanted a whole number from 0 to {at_most}, got {value!r}")
+    if isinstance(value, bool) or not at_least <= number <= at_most:
+        raise ValueError(f"wanted a whole number from {at_least} to {at_most}, got {value!r}")
     return number
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from hieros_eqx.envs import History
-from hieros_eqx.errors import CheckpointError
+from hieros_eqx.envs.history import check_history
+from hieros_eqx.errors import CheckpointError, EnvError
 from hieros_eqx.training.segments import Segment, read_rows
 from hieros_eqx.types import Spaces
 
@@ -52,8 +53,13 @@ def read_history(
     if (joined["first"].view(np.uint8) > 1).any():
         raise CheckpointError(f"{path / parts[0].file}: holds impossible values of first.")
     checks, first = pending if pending is not None else (np.empty((0, num_envs)), np.empty((0, num_envs)))
-    return History(
+    history = History(
         np.ascontiguousarray(joined["action"]),
         np.concatenate([joined["check"], checks.reshape(-1, num_envs).astype(np.uint32)]),
         np.concatenate([joined["first"], first.reshape(-1, num_envs).astype(np.bool_)]),
     )
+    try:
+        check_history(history, spaces.action, num_envs)
+    except EnvError as error:
+        raise CheckpointError(f"{path}: its history of the environments is damaged ({error}).") from error
+    return history

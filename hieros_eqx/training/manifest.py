@@ -13,19 +13,22 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hieros_eqx.config.strict_json import parse_json
 from hieros_eqx.errors import CheckpointError
 from hieros_eqx.training.log import write_json
 
 MANIFEST, SAVING, DAMAGED = "manifest.json", ".saving-", ".damaged"
 FORMAT = 1
 CHUNK = 1 << 20
-_NAME = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")  # below a part of the checkpoint
+LARGEST = 1 << 26  # bytes of a JSON file; training writes thousands of times less
+_NAME = re.compile(r"[A-Za-z0-9_]+(/\.?[A-Za-z0-9_][A-Za-z0-9_.-]*)+")  # below a part of the checkpoint
 
 
 class Seal(NamedTuple):
@@ -73,6 +76,7 @@ def commit(path: Path, known: Mapping[str, Seal], content: Mapping[str, Any]) ->
         "content": content,
     }
     write_json(path / MANIFEST, body | {"checksum": _checksum(body)})
+    seal(path / MANIFEST)  # for the flush
     for directory in (path, *(found for found in path.rglob("*") if found.is_dir())):
         _flush(directory)
     os.rename(path, path.with_name(str(env_step)))
@@ -106,8 +110,10 @@ def steps(folder: Path) -> list[int]:
 def read(path: Path) -> Manifest:
     """Return the manifest of a checkpoint. `CheckpointError` if it is missing or not what was written."""
     file = path / MANIFEST
+    if path.is_symlink():
+        raise CheckpointError(f"{path}: wanted a folder, got a link, which is not followed.")
     try:
-        body = json.loads(file.read_bytes())
+        body = parse_json(read_small(file))
         checksum = body.pop("checksum")
         if body["format"] != FORMAT:
             raise CheckpointError(f"{file}: wanted format {FORMAT}, got {body['format']!r}.")
@@ -119,6 +125,8 @@ def read(path: Path) -> Manifest:
             raise CheckpointError(
                 f"{file}: is not of this checkpoint ({(strange or [body['env_step']])[0]!r})."
             )
+        if not isinstance(body["content"], dict):
+            raise CheckpointError(f"{file}: is damaged (its content is no object).")
         return Manifest(body["env_step"], files, body["content"])
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: has no {MANIFEST}{_of_old(path)}.") from error
@@ -135,7 +143,7 @@ def verify(path: Path, manifest: Manifest, part: str = "") -> None:
             continue
         file = path / name
         try:
-            size = file.stat().st_size
+            size = regular_size(file)
             if size != wanted.size:
                 raise CheckpointError(f"{file}: is damaged (wanted {wanted.size} bytes, got {size}).")
             if seal(file, flush=False) != wanted:
@@ -156,6 +164,22 @@ def seal(file: Path, *, flush: bool = True) -> Seal:
         if flush:
             os.fsync(stream.fileno())
     return Seal(size, digest.hexdigest())
+
+
+def regular_size(file: Path) -> int:
+    """Return the size of a file. `CheckpointError` for what is none: opening a pipe would wait for ever."""
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise CheckpointError(f"{file}: is damaged (wanted a file, got something else).")
+    return found.st_size
+
+
+def read_small(file: Path) -> bytes:
+    """Return what is in a file of JSON. `CheckpointError` if it is larger than any that training writes."""
+    size = regular_size(file)
+    if size > LARGEST:
+        raise CheckpointError(f"{file}: is damaged (wanted at most {LARGEST} bytes, got {size}).")
+    return file.read_bytes()
 
 
 def link(source: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ from hieros_eqx.agent.state import AgentParams, HierosState
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.envs import NotRepeatable, RecordedEnv, VectorEnv
 from hieros_eqx.errors import CheckpointError
-from hieros_eqx.training import checkpoint, content, episodes, manifest, records
+from hieros_eqx.training import checkpoint, content, episodes, manifest, metrics, records
 from hieros_eqx.training.agents import are_kept, keep_agents, load_all
 from hieros_eqx.training.checkpoint import Ledger
 from hieros_eqx.training.content import Host
@@ -110,11 +110,15 @@ def resume(
     state, host, history, ledger = checkpoint.restore(
         run.checkpoints, found.manifest, config, envs.spaces, mesh
     )
+    _check_means(run, state, host)
     counters = host.counters
+    if not are_kept(run, config, counters.env_step):  # of a finished run, too: the process may have died
+        try:
+            keep_agents(run, state.params, counters.env_step)
+        except (OSError, ValueError) as error:  # ValueError says Orbax of a full disk
+            raise CheckpointError(f"{run.agents}: cannot be written to ({error}).") from error
     if counters.env_step >= config.training.env_steps:
         return Start(state, host, envs, None, ledger), {}
-    if not are_kept(run, config, counters.env_step):
-        keep_agents(run, state.params, counters.env_step)
     try:
         timestep, how = envs.repeat(history, _teller(display))
     except NotRepeatable as error:
@@ -135,6 +139,19 @@ def resume(
         Start(state, host, envs, timestep, ledger),
         {"environments": how.how, "steps_repeated": how.steps, "seconds_repeating": seconds},
     )
+
+
+def _check_means(run: RunDir, state: HierosState, host: Host) -> None:
+    """Raise `CheckpointError` if the running means are of other metrics than updates will add to them."""
+    levels = state.config.levels
+    depth = max((level + 1 for level in range(levels) if f"level{level}" in host.means), default=0)
+    given = jax.eval_shape(lambda s: agent.update(s, depth)[1], state) if depth else {}
+    for name, group in host.means.items():
+        if group.names != tuple(metrics.flatten({name: given.get(name)})):
+            raise CheckpointError(
+                f"{run.checkpoints / str(host.counters.env_step)}: has running means of other metrics than "
+                f"this version has ({name})."
+            )
 
 
 def _made_at(config: HierosConfig, env: EnvLike, begun: int) -> RecordedEnv:
