@@ -14,16 +14,18 @@ agents/seed_N/     the newest agent of a seed on its own: configuration, spaces,
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from hieros_eqx.config import HierosConfig, differences, from_dict
 from hieros_eqx.config.schema import migrate, stamped
-from hieros_eqx.config.strict_json import parse_json
+from hieros_eqx.config.strict_json import NotJSONError, parse_json
 from hieros_eqx.errors import CheckpointError, ConfigError
 from hieros_eqx.training.log import write_json
+from hieros_eqx.training.manifest import LARGEST, read_small
 from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
 
 try:
@@ -33,6 +35,7 @@ except ImportError:  # Windows: two processes in one directory are not noticed
 
 LOCK, CONFIG, SPACES, RUN = ".lock", "config.json", "spaces.json", "run.json"
 METRICS, EPISODES, CHECKPOINTS, AGENTS = "metrics.jsonl", "episodes.jsonl", "checkpoints", "agents"
+_UNFINISHED = re.compile(r"\.(config|spaces)\.json\.[0-9]+\.tmp")  # left by a process that was killed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,12 +76,19 @@ def check(path: Path, config: HierosConfig) -> None:
     `ConfigError` lists the fields in which the run that is there differs; `CheckpointError` says that the
     path is no run directory.
     """
+    with _told(path):
+        _check(path, config)
+
+
+def _check(path: Path, config: HierosConfig) -> None:
     if not path.exists():
         return
     if not path.is_dir():
         raise CheckpointError(f"{path}: wanted a directory for the run, got a file.")
+    _check_kinds(path)
     if not (path / CONFIG).exists():
-        foreign = sorted(p.name for p in path.iterdir() if p.name not in (LOCK, SPACES))
+        names = (p.name for p in path.iterdir() if p.name not in (LOCK, SPACES))
+        foreign = sorted(name for name in names if not _UNFINISHED.fullmatch(name))
         if foreign:
             raise CheckpointError(
                 f"{path}: wanted an empty directory or one with {CONFIG}, got {', '.join(foreign[:5])}"
@@ -95,18 +105,25 @@ def check(path: Path, config: HierosConfig) -> None:
 
 @contextmanager
 def open_run(path: Path, config: HierosConfig, spaces: Spaces) -> Iterator[RunDir]:
-    """Create or continue a run, keeping other processes out until the end. See `check` for what is raised."""
+    """Create or continue a run, keeping other processes out until the end.
+
+    Raises what `check` does, and `CheckpointError` if the directory cannot be written to, another process
+    has it, or what is logged in it cannot be read.
+    """
     check(path, config)
-    path.mkdir(parents=True, exist_ok=True)
-    with _locked(path / LOCK):
-        if (path / CONFIG).exists():
-            held = read_spaces(path)
-            if held != spaces:
-                raise CheckpointError(
-                    f"{path}: wanted an environment with {held}, as the run was started, got {spaces}."
-                )
-        else:
-            write_description(path, config, spaces)
+    with ExitStack() as stack:
+        with _told(path):
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_locked(path / LOCK))
+            if (path / CONFIG).exists():
+                held = read_spaces(path)
+                if held != spaces:
+                    raise CheckpointError(
+                        f"{path}: wanted an environment with {held}, as the run was started, got {spaces}."
+                    )
+                _check_logs(path)
+            else:
+                write_description(path, config, spaces)
         yield RunDir(path)
 
 
@@ -143,9 +160,9 @@ def read_spaces(path: Path) -> Spaces:
     )
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = parse_json(path.read_bytes())
+        value = parse_json(read_small(path))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent}: wanted a run directory with {path.name}; training with one writes it."
@@ -155,6 +172,57 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: wanted a JSON object, got {type(value).__name__}.")
     return value
+
+
+def _check_kinds(path: Path) -> None:
+    """Nothing is written or deleted outside: a run directory may come from a stranger."""
+    agents = list((path / AGENTS).glob("seed_*"))
+    folders = [path / CHECKPOINTS, path / AGENTS, *agents, *(own / CHECKPOINTS for own in agents)]
+    files = [path / name for name in (LOCK, CONFIG, SPACES, RUN, METRICS, EPISODES)]
+    for found in (*folders, *files):
+        right = found.is_dir() if found in folders else found.is_file()
+        if found.is_symlink() or (found.exists() and not right):
+            raise CheckpointError(
+                f"{found}: wanted a {'folder' if found in folders else 'file'}, got something else. "
+                "Links are not followed inside a run directory; nothing was changed."
+            )
+
+
+def _check_logs(path: Path) -> None:
+    """Raise `CheckpointError` unless `run.json` and the logs can be read when the run goes on."""
+    run = _read_json(path / RUN) if (path / RUN).exists() else {}
+    if not isinstance(run.get("resumed", []), list):
+        raise CheckpointError(f"{path / RUN}: is damaged. Move it away; the run goes on without it.")
+    for file in (path / METRICS, path / EPISODES):
+        if not file.exists():
+            continue
+        with file.open("rb") as stream:
+            for number, line in enumerate(iter(lambda own=stream: own.readline(LARGEST), b""), 1):
+                if not _is_record(line):
+                    raise CheckpointError(
+                        f"{file}: line {number} is damaged. Mend or remove it, and start again."
+                    )
+
+
+def _is_record(line: bytes) -> bool:
+    text = line.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        return b"\r" not in text and type(parse_json(text)["env_step"]) is int
+    except NotJSONError:
+        return text == line and line.isascii()  # the last line, which a crash has cut short
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be used as a run directory ({error.strerror}: {error.filename}). "
+            "Choose another, or make it one that can be written to."
+        ) from error
 
 
 @contextmanager

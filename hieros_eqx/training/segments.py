@@ -20,6 +20,7 @@ import numpy as np
 
 from hieros_eqx.errors import CheckpointError
 from hieros_eqx.replay import RingBuffer
+from hieros_eqx.training.manifest import regular_size
 
 ENTRY = ("observation", "action", "code", "reward", "is_first", "is_last", "is_terminal")
 LATENT = ("stoch", "deter", "state", "visits")
@@ -160,7 +161,7 @@ def write_rows(file: Path, rows: np.ndarray) -> None:
 def read_rows(file: Path, dtype: np.dtype, rows: int) -> np.ndarray:
     """Return the rows of a file, which must be that many. Raises `CheckpointError`."""
     try:
-        size = file.stat().st_size
+        size = regular_size(file)
         if size != rows * dtype.itemsize:
             raise CheckpointError(f"{file}: wanted {rows} rows of {dtype.itemsize} bytes, got {size} bytes.")
         return np.fromfile(file, dtype)
