@@ -26,11 +26,19 @@ if not X32:
     jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+SHARED = ("benchmarks", "faults", "training")  # folders whose tests share what is costly to make
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "x64: compares at double precision in JAX; skipped in the float32 run")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            folder, *rest = item.path.relative_to(Path(__file__).parent).parts
+            group = folder if folder in SHARED else "/".join((folder, *rest))
+            item.add_marker(pytest.mark.xdist_group(group))
     if X32:
         for item in items:
             if "x64" in item.keywords:
