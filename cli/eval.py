@@ -1,6 +1,7 @@
 """`hieros-eqx eval`: play episodes with a trained agent and write the result beside the run."""
 
 import json
+import re
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from hieros_eqx.config import HierosConfig
+from hieros_eqx.config.validation import show
 from hieros_eqx.errors import CheckpointError
 from hieros_eqx.report.scores import human_normalised
 
@@ -29,8 +31,8 @@ class Checkpoint(click.ParamType):
             return value
         if value == "newest":
             return None
-        if not (value.isascii() and value.isdecimal()):
-            self.fail(f"{value!r} is not newest, best or an environment step.", param, ctx)
+        if re.fullmatch("[0-9]{1,20}", value) is None:
+            self.fail(f"{show(value)} is not newest, best or an environment step.", param, ctx)
         return int(value)
 
 

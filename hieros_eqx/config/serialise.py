@@ -37,6 +37,8 @@ def override(config: HierosConfig, assignments: Iterable[str]) -> HierosConfig:
         raise ConfigError(f"{show(assignments)}: wanted a list of assignments, got one text.")
     tree: dict[str, Any] = {}
     for assignment in assignments:
+        if not isinstance(assignment, str):
+            raise ConfigError(f"{show(assignment)}: wanted a text path.to.field=value.")
         path, equals, text = assignment.partition("=")
         names = path.strip().split(".")
         if not equals or not all(names):

@@ -96,6 +96,8 @@ def make_from_factory(
     make = partial(_made, factory)
     first = make(**arguments[0])
     if _is_vector(first):
+        if keys:
+            raise EnvError(f"wanted no keys for a `VectorEnv`, got {tuple(keys)}: leave keys out")
         made = [first, *(make(**given) for given in arguments[1:])]
         _check_separate(made)
         parts = [_checked(env, share, factory) for env in made]

@@ -59,6 +59,8 @@ def make_env(
         return make_from_factory(factory, seeds=seeds, agents=agents, keys=keys, options=options)
     atari = canonical_game(game) if game is not None else find_game(env_id or "")
     if atari is not None and backend != "gymnasium":
+        if keys:
+            raise EnvError(f"wanted no keys for an Atari game, got {tuple(keys)}: leave keys out")
         if backend == "auto":
             backend = "envpool" if installed("envpool") else "ale"
         make_atari = make_envpool_atari if backend == "envpool" else make_ale_atari

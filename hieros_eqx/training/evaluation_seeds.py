@@ -54,6 +54,8 @@ def evaluate_seeds(
             for number, agent in agents.items()
         }
     first = next(iter(agents.values()))
+    for agent in agents.values():
+        check_request(agent, episodes, backend, greedy)
     greedy = check_request(first, episodes, backend, greedy)
     params = stack([_params_like(agent, first) for agent in agents.values()])
     count = len(agents)
