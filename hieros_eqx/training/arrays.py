@@ -1,9 +1,9 @@
 """Named arrays on disk, by Orbax, and on the way to and from the device.
 
 Orbax is given one array of every dtype, in which all of that dtype lie one after the other; `layout.json`
-beside it says which. For every array of its own Orbax takes a millisecond, and in its own format (OCDBT) some
-hundred bytes that TensorStore 0.1.86 never gives back, so that a run of many saves would grow. Nothing is
-compressed: parameters shrink by a tenth, and writing them would take several times as long.
+beside it says which. For every array of its own Orbax takes a millisecond, and TensorStore (0.1.86) some
+hundred bytes that it never gives back, so that a run of many saves would grow. Nothing is compressed:
+parameters shrink by a tenth, and writing them would take several times as long.
 """
 
 import json
@@ -20,6 +20,7 @@ from hieros_eqx.errors import CheckpointError
 from hieros_eqx.training.log import write_json
 
 LAYOUT = "layout.json"
+CHUNK_BYTES = 1 << 24  # that Orbax writes at once
 
 
 def to_host(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -37,8 +38,9 @@ def write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
     for array in arrays.values():
         groups.setdefault(str(array.dtype), []).append(array.ravel())
     packs = {dtype: np.concatenate(own) for dtype, own in groups.items()}
+    how = {dtype: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES) for dtype in packs}
     with _checkpointer() as checkpointer:
-        checkpointer.save(folder.resolve(), args=ocp.args.PyTreeSave(packs))
+        checkpointer.save(folder.resolve(), args=ocp.args.PyTreeSave(packs, save_args=how))
     write_json(folder / LAYOUT, _layout(arrays))
 
 
@@ -72,7 +74,7 @@ def read(folder: Path, wanted: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _checkpointer() -> ocp.Checkpointer:
-    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_compression=False))
+    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=False))
 
 
 def _layout(arrays: Mapping[str, Any]) -> dict[str, str]:
