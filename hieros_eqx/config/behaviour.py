@@ -61,7 +61,7 @@ class BehaviourConfig:
     discount_time: Literal["macro", "environment"] = "macro"
     lambda_: float = option(0.95, at_least=0, at_most=1)
     normalize_returns: bool = True
-    return_range_rate: float = option(0.99, at_least=0, at_most=1)
+    return_range_rate: float = option(0.99, at_least=0, at_most=0.999999)
     entropy_scale: float = option(3e-4, at_least=0)
     slow_critic_rate: float = option(0.02, at_least=0, at_most=1)
     hidden: int = option(256, at_least=1)

@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 
 from hieros_eqx.config.validation import option, reject, validate
 
+LEAST_EPS = 1e-20  # what float32 flushes to zero would divide by zero
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayConfig:
@@ -33,12 +35,12 @@ class OptimizerConfig:
 
     SECTION: ClassVar[str] = "optimizer"
 
-    world_model_rate: float = option(1e-4, at_least=0)
-    actor_critic_rate: float = option(3e-5, at_least=0)
-    autoencoder_rate: float = option(1e-4, at_least=0)
-    world_model_eps: float = option(1e-8, above=0)
-    actor_critic_eps: float = option(1e-5, above=0)
-    autoencoder_eps: float = option(1e-6, above=0)
+    world_model_rate: float = option(1e-4, at_least=0, at_most=1)
+    actor_critic_rate: float = option(3e-5, at_least=0, at_most=1)
+    autoencoder_rate: float = option(1e-4, at_least=0, at_most=1)
+    world_model_eps: float = option(1e-8, at_least=LEAST_EPS)
+    actor_critic_eps: float = option(1e-5, at_least=LEAST_EPS)
+    autoencoder_eps: float = option(1e-6, at_least=LEAST_EPS)
     world_model_clip: float = option(1000.0, above=0)
     actor_critic_clip: float = option(100.0, above=0)
     autoencoder_clip: float = option(100.0, above=0)

@@ -49,7 +49,7 @@ BAD_VALUES = [
     ("behaviour.normalize_returns", "true", "true or false"),
     ("replay.temperature", -0.1, ">= 0"),
     ("replay.capacity", 1, ">= 2"),
-    ("optimizer.world_model_eps", 0, "> 0"),
+    ("optimizer.world_model_eps", 0, ">= 1e-20"),
     ("optimizer.warmup", -1, ">= 0"),
     ("training.env_steps", 0, ">= 1"),
     ("training.seed", -1, ">= 0"),
