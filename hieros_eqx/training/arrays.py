@@ -49,7 +49,7 @@ def read(folder: Path, wanted: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
     Of keys, the data. Raises `CheckpointError` with the first that differs.
     """
-    wanted = {name: jax.eval_shape(_unwrap_key, leaf) for name, leaf in wanted.items()}
+    wanted = {name: _data_of(leaf) for name, leaf in wanted.items()}
     try:
         names = _names(folder, _layout(wanted))
         with _checkpointer() as checkpointer:
@@ -114,3 +114,8 @@ def _is_key(leaf: Any) -> bool:
 
 def _unwrap_key(leaf: Any) -> Any:
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _data_of(leaf: Any) -> Any:
+    """Of an abstract value. To trace each of hundreds would take longer than to read them."""
+    return jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf

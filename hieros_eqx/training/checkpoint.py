@@ -133,6 +133,7 @@ def write(folder: Path, shot: Snapshot, ledger: Ledger) -> Ledger:
 
 def write_params(folder: Path, params: AgentParams, env_step: int) -> None:
     """Write a checkpoint of parameters alone, in place of any that is there."""
+    manifest.sweep(folder)
     with manifest.draft(folder, env_step) as path:
         arrays.write(path / AGENT, arrays.to_host(_names(params)))
         if (folder / str(env_step)).exists():
