@@ -9,7 +9,7 @@ from typing import Any
 
 from hieros_eqx.config.hieros import HierosConfig
 from hieros_eqx.config.strict_json import NotJSONError, parse_json
-from hieros_eqx.config.validation import reject, show
+from hieros_eqx.config.validation import reject, shorten, show
 from hieros_eqx.errors import ConfigError
 
 
@@ -45,7 +45,7 @@ def override(config: HierosConfig, assignments: Iterable[str]) -> HierosConfig:
             raise ConfigError(
                 f"{show(assignment)}: wanted path.to.field=value, as in world_model.s5.num_blocks=2."
             )
-        node, path = tree, show(path.strip())[1:-1]
+        node, path = tree, shorten(path.strip())
         *parents, leaf = names
         for name in parents:
             node = node.setdefault(name, {})
@@ -80,7 +80,7 @@ def _merge(config: Any, values: Mapping[str, Any], path: str) -> Any:
         if name not in names:
             near = difflib.get_close_matches(str(name), names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{show(full)[1:-1]}: no such field; there are {', '.join(names)}.{hint}")
+            raise ConfigError(f"{shorten(full)}: no such field; there are {', '.join(names)}.{hint}")
         current = getattr(config, name)
         if dataclasses.is_dataclass(current):
             if not isinstance(value, Mapping):

@@ -71,6 +71,11 @@ def show(value: Any) -> str:
         text = repr(value)
     except ValueError:  # Python writes no number of more than 4300 digits
         return "a number of thousands of digits"
+    return shorten(text)
+
+
+def shorten(text: str) -> str:
+    """Return a text for a message; a long one is cut short."""
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
 

@@ -58,14 +58,9 @@ def find_factory(path: str) -> Callable[..., Any]:
     """The function or class that `module:name` points to."""
     module_name, _, name = path.partition(":")
     with Asking(f"importing {module_name!r}"):
-        try:
+        try:  # a relative name is a TypeError
             factory = getattr(importlib.import_module(module_name), name)
-        except (
-            ImportError,
-            AttributeError,
-            ValueError,
-            TypeError,
-        ) as error:  # TypeError: relative, as `.a:b`
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
             raise EnvError(f"wanted an importable `module:factory`, got {path!r} ({error})") from error
     if not callable(factory):
         raise EnvError(f"wanted a function or class at {path!r}, got {type(factory).__name__}")

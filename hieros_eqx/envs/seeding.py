@@ -1,6 +1,6 @@
 """One seed per environment, from the seeds of the agents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def env_seeds(seed: int | Sequence[int], num_envs: int, *, training: bool = True
 
     Raises `EnvError` for what is no whole number, is negative, or cannot be shared evenly.
     """
-    agents = [seed] if isinstance(seed, int) else list(seed) if isinstance(seed, Sequence) else [seed]
+    agents = [seed] if isinstance(seed, int) else list(seed) if isinstance(seed, Iterable) else [seed]
     for number in (*agents, num_envs):
         if not isinstance(number, int | np.integer) or isinstance(number, bool):
             raise EnvError(f"wanted whole numbers as seed and `num_envs`, got {number!r}")

@@ -64,6 +64,7 @@ CONFIGURATION = {  # option -> (value, what the line says)
         (".=1", ["'.=1'", "path.to.field=value"]),
         ("training..seed=1", ["'training..seed=1'", "path.to.field=value"]),
         ("level=2", ["level: no such field", "'levels'"]),
+        ("training." + "x" * 500 + "=1", ["training.xxx", "no such field", "(509 characters)"]),
         ("training.seed.x=1", ["training.seed", "{'x': 1}", "a whole number"]),
         ("world_model=1", ["world_model = 1", "group of fields"]),
         ("world_model.s5=null", ["world_model.s5 = None", "group of fields"]),

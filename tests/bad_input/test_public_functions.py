@@ -181,7 +181,13 @@ CASES = {
         (lambda: envs.random_length(lengths=[[1], []], num_envs=2), EnvError, "lengths of at least 1"),
         (lambda: envs.random_length(lengths=[[1]], num_envs=2), EnvError, r"per environment \(2\), got 1"),
     ],
-    "envs.env_seeds": [(lambda: envs.env_seeds(-1, 1), EnvError, "at least 0, got -1")],
+    "envs.env_seeds": [
+        (lambda: envs.env_seeds(-1, 1), EnvError, "at least 0, got -1"),
+        (lambda: envs.env_seeds("0", 1), EnvError, "wanted whole numbers .* got '0'"),
+        (lambda: envs.env_seeds([0.5], 1), EnvError, "wanted whole numbers .* got 0.5"),
+        (lambda: envs.env_seeds(None, 1), EnvError, "wanted whole numbers .* got None"),
+        (lambda: envs.env_seeds(0, True), EnvError, "wanted whole numbers .* got True"),
+    ],
     **ARRAYS,
     **REPORTS,
 }
