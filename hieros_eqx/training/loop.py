@@ -178,25 +178,28 @@ def _loop(
             means=means,
         )
         try:
-            # The environments work while the device does, and while all is told.
-            envs.send(lead_with_env(metrics.fetch(action), seeds))
-            for line in lines:
-                returns[line["seed"]].append(line["return"])
-                if run is not None:
-                    log.append(run.episodes, line)
-            display.step(env_step)
-            if schedule.crosses(before, env_step, training.log_every) or env_step >= training.env_steps:
-                rate = (env_step - logged[1]) / max(time.monotonic() - logged[0], 1e-9)
-                fetched, skipped = metrics.fetch((means, health.skipped_in_row(state)))
-                own = metrics.averages(fetched, seeds or 1)
-                told = records.metrics_records(config, host.counters, rate, own)
-                host, logged = host._replace(means={}), (time.monotonic(), env_step)
-                if run is not None:
-                    for line in told:
-                        log.append(run.metrics, line)
-                display.note(records.highlights(told, host.recent))
-                stop = _call(callbacks, state, told)
-                _check_health(state, skipped, told, run)
+            try:
+                # The environments work while the device does, and while all is told.
+                envs.send(lead_with_env(metrics.fetch(action), seeds))
+            finally:  # what has happened is told, whatever the environments raise
+                for line in lines:
+                    returns[line["seed"]].append(line["return"])
+                    if run is not None:
+                        log.append(run.episodes, line)
+                display.step(env_step)
+                if schedule.crosses(before, env_step, training.log_every) or env_step >= training.env_steps:
+                    now = time.monotonic()
+                    rate = (env_step - logged[1]) / max(now - logged[0], 1e-9)
+                    fetched, skipped = metrics.fetch((means, health.skipped_in_row(state)))
+                    own = metrics.averages(fetched, seeds or 1)
+                    told = records.metrics_records(config, host.counters, rate, own)
+                    host, logged = host._replace(means={}), (now, env_step)
+                    if run is not None:
+                        for line in told:
+                            log.append(run.metrics, line)
+                    display.note(records.highlights(told, host.recent))
+                    stop = _call(callbacks, state, told)
+                    _check_health(state, skipped, told, run)
             timestep = envs.recv()
         except Exception as error:
             if saver is not None:
