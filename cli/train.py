@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from hieros_eqx.config import HierosConfig
+from hieros_eqx.errors import ConfigError
 
 from .options import config_options
 from .resolve import given, resolve, see_working_directory
@@ -57,6 +58,8 @@ def command(
     from hieros_eqx.backend.allocator import keep_freed_memory  # knows JAX, which --help need not import
 
     keep_freed_memory()
+    if run_dir is not None and not run_dir.strip():
+        raise ConfigError(f"--run-dir {run_dir!r}: wanted the path of a directory.")
     config = stored_config(run_dir) if run_dir and not given(ctx) else None
     if config is None:
         config = resolve(ctx, needs_environment=True)

@@ -93,8 +93,10 @@ def select_seed(tree: Any, index: int) -> Any:
 def seed_mesh(count: int, devices: Sequence[Any] | None = None) -> Mesh | None:
     """Return a mesh of the most devices (default: all local ones) that share `count` seeds evenly.
 
-    None where that is one device: then nothing needs to be spread.
+    None where that is one device: then nothing needs to be spread. Raises `ValueError` if there is no seed.
     """
+    if count < 1:
+        raise ValueError(f"wanted at least one seed, got {count}.")
     devices = jax.local_devices() if devices is None else list(devices)
     size = max(n for n in range(1, len(devices) + 1) if count % n == 0)
     return Mesh(np.array(devices[:size]), (AXIS,)) if size > 1 else None

@@ -17,9 +17,9 @@ def linear_recurrence(
 
     JAX takes the sequential form on CPU and the parallel one elsewhere (the choice is made when the program
     is lowered, so one trace serves every platform). The gradient is the same recurrence run backwards.
-    Raises `ValueError` if there is no time step.
+    Raises `ValueError` if there is no time step, or the shapes differ.
     """
-    _require_time(b)
+    _check(a, b)
     return _jax_recurrence("platform")(a, b) if is_jax(a, b) else _sequential(a, b)
 
 
@@ -27,7 +27,7 @@ def linear_recurrence_sequential(
     a: Inexact[Array, "time *batch state"], b: Inexact[Array, "time *batch state"]
 ) -> Inexact[Array, "time *batch state"]:
     """`linear_recurrence` one step after the other: the least arithmetic."""
-    _require_time(b)
+    _check(a, b)
     return _jax_recurrence("sequential")(a, b) if is_jax(a, b) else _sequential(a, b)
 
 
@@ -38,11 +38,13 @@ def linear_recurrence_parallel(
 
     (a, b) o (a', b') = (a' a, a' b + b') is associative; the second part of its prefixes is x_t.
     """
-    _require_time(b)
+    _check(a, b)
     return _jax_recurrence("parallel")(a, b) if is_jax(a, b) else _parallel(a, b)
 
 
-def _require_time(b: Any) -> None:
+def _check(a: Any, b: Any) -> None:
+    if a.shape != b.shape:
+        raise ValueError(f"wanted `a` and `b` of one shape, got {a.shape} and {b.shape}.")
     if len(b) == 0:
         raise ValueError(f"The recurrence needs at least one time step; got shape {b.shape}.")
 

@@ -64,8 +64,8 @@ class EnvConfig:
     backend: Literal["auto", "envpool", "ale", "gymnasium"] = "auto"
     keys: tuple[str, ...] = ()
     """Entries of a Dict observation that are used; none: all."""
-    num_envs: int = option(1, at_least=1)
-    threads: int | None = option(None, at_least=1)
+    num_envs: int = option(1, at_least=1, at_most=65_536)
+    threads: int | None = option(None, at_least=1, at_most=1024)
     max_episode_frames: int = option(108_000, at_least=4)
     """Frames (four a step) after which an Atari episode is cut."""
 

@@ -32,6 +32,8 @@ def make_ale_atari(
 ) -> VectorEnv:
     """One environment per seed of an Atari game, as in Atari100k; options as in `make_envpool_atari`."""
     check_atari_options(frame_skip, noop_max, repeat_action_probability, max_episode_frames)
+    if not seeds:
+        raise EnvError("wanted a seed for each environment, got none")
     return NextStepEnv(
         AleSimulator(
             canonical_game(game),

@@ -4,7 +4,15 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from hieros_eqx.envs.protocol import VectorEnv, check_action, check_flag, check_observation, check_reward
+from hieros_eqx.envs.foreign import Asking
+from hieros_eqx.envs.protocol import (
+    VectorEnv,
+    check_action,
+    check_flag,
+    check_observation,
+    check_reward,
+    describe,
+)
 from hieros_eqx.errors import EnvError
 from hieros_eqx.types import Spaces, Timestep
 
@@ -183,7 +191,9 @@ class CheckedEnv(VectorEnv):
         if self._action is not None:
             raise EnvError("wanted `recv` after `send`, got `reset`: finish the step first")
         self._ended = np.ones(self.num_envs, np.bool_)
-        return self._checked(self._env.reset(), self._ended)
+        with Asking("`reset`"):
+            timestep = self._env.reset()
+        return self._checked(timestep, self._ended)
 
     def send(self, action: object) -> None:
         """Begin a step."""
@@ -191,14 +201,17 @@ class CheckedEnv(VectorEnv):
             raise EnvError("wanted `reset`, then `send` and `recv` in turns, got `send`")
         self._action = check_action(action, self.spaces.action, self.num_envs)
         if self._split:
-            self._env.send(self._action)
+            with Asking("`send`"):
+                self._env.send(self._action)
 
     def recv(self) -> Timestep:
         """Finish the step begun by `send`."""
         if self._action is None or self._ended is None:
             raise EnvError("wanted `send` before `recv`, got `recv`")
         action, self._action = self._action, None
-        return self._checked(self._env.recv() if self._split else self._env.step(action), self._ended)
+        with Asking("`recv`" if self._split else "`step`"):
+            timestep = self._env.recv() if self._split else self._env.step(action)
+        return self._checked(timestep, self._ended)
 
     def step(self, action: object) -> Timestep:
         """`send`, then `recv`."""
@@ -207,10 +220,13 @@ class CheckedEnv(VectorEnv):
 
     def close(self) -> None:
         """Free the environments."""
-        self._env.close()
+        with Asking("`close`"):
+            self._env.close()
 
     def _checked(self, timestep: Timestep, ended: np.ndarray) -> Timestep:
         n = self.num_envs
+        if not isinstance(timestep, Timestep):
+            raise EnvError(f"wanted a `Timestep` from `reset` and `step`, got {describe(timestep)}")
         flags = {name: check_flag(getattr(timestep, name), name, n) for name in Timestep._fields[2:]}
         reward = check_reward(timestep.reward, n)
         first, last, terminal = flags.values()

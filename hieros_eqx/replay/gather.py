@@ -25,8 +25,14 @@ def gather(
 
     Classes come back as float32 one-hots, latents as float32. Levels >= 1 read what they observed through
     their pointers, so they see the latents that the level below holds *now*.
-    With `sequence_start = "reset"` every sequence claims to open an episode.
+    With `sequence_start = "reset"` every sequence claims to open an episode. Raises `ValueError` for a level
+    that is not there, a length below 1 or another `sequence_start`.
     """
+    if not (0 <= level < len(replay) and length >= 1 and sequence_start in ("stored", "reset")):
+        raise ValueError(
+            f"wanted a level from 0 to {len(replay) - 1}, a length >= 1 and `sequence_start` stored or reset, "
+            f"got {level}, {length} and {sequence_start!r}."
+        )
     buffer = replay[level]
     slot = slots(buffer, draw, length)
     env = jnp.broadcast_to(draw.env[None, :], slot.shape)

@@ -13,7 +13,7 @@ import jax
 from hieros_eqx import agent
 from hieros_eqx.agent.state import HierosState
 from hieros_eqx.config import HierosConfig
-from hieros_eqx.errors import CheckpointError
+from hieros_eqx.errors import CheckpointError, ConfigError
 from hieros_eqx.training import episodes, health, log, manifest, metrics, provenance, records, schedule, start
 from hieros_eqx.training.agents import Agent, agents_of
 from hieros_eqx.training.compilation import enable_compilation_cache
@@ -90,6 +90,8 @@ def train(
     save failed, `EnvError` if the environment cannot be made or breaks its contract, `TrainingError` if too
     many updates in a row were not finite. Whatever an environment raises, the run is saved before it leaves.
     """
+    if not isinstance(config, HierosConfig):
+        raise ConfigError(f"wanted a HierosConfig, got {config!r}: `make_preset` makes one.")
     path = Path(run_dir) if run_dir is not None else None
     if path is not None:
         check(path, config)

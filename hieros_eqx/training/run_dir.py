@@ -101,6 +101,7 @@ def _check(path: Path, config: HierosConfig) -> None:
             f"{path} holds a run with another configuration ({'; '.join(changed)}). "
             "Choose another directory, or take its configuration; nothing was changed."
         )
+    read_spaces(path)  # damaged ones are refused before anything is written
 
 
 @contextmanager

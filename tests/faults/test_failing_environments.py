@@ -3,6 +3,7 @@
 import pytest
 
 from hieros_eqx.envs.probe import memory
+from hieros_eqx.errors import EnvError
 from tests.faults.running import Run, assert_same_run
 
 
@@ -43,7 +44,7 @@ def test_an_environment_that_raises(finished, again, where, step):
     def faulty(*, num_envs, seed):
         return Raising(memory(num_envs=num_envs, seed=seed), where, step)
 
-    with pytest.raises(ValueError, match="on fire") as error:
+    with pytest.raises(EnvError, match=rf"`{where}`, got ValueError: the emulator is on fire") as error:
         again.go_on(env=faulty)
     assert error.value.__notes__ == [f"The run is saved at step {2 * step}; the same command continues it."]
     assert again.steps[-1] == 2 * step
@@ -54,7 +55,7 @@ def test_an_environment_that_raises(finished, again, where, step):
 def test_an_environment_that_raises_again_and_again(finished, again):
     """Nothing is lost by trying: the checkpoint stays the one before the step that cannot be made."""
     for _ in range(2):
-        with pytest.raises(ValueError, match="on fire"):
+        with pytest.raises(EnvError, match="on fire"):
             again.go_on(
                 env=lambda *, num_envs, seed: Raising(memory(num_envs=num_envs, seed=seed), "recv", 9)
             )
