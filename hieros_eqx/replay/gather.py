@@ -30,7 +30,7 @@ def gather(
     """
     if not (0 <= level < len(replay) and length >= 1 and sequence_start in ("stored", "reset")):
         raise ValueError(
-            f"wanted a level from 0 to {len(replay) - 1}, a length >= 1 and `sequence_start` stored or reset, "
+            f"wanted a level from 0 to {len(replay) - 1}, length >= 1 and `sequence_start` stored or reset, "
             f"got {level}, {length} and {sequence_start!r}."
         )
     buffer = replay[level]
