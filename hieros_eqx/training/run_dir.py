@@ -25,7 +25,7 @@ from hieros_eqx.config.schema import migrate, stamped
 from hieros_eqx.config.strict_json import NotJSONError, parse_json
 from hieros_eqx.errors import CheckpointError, ConfigError
 from hieros_eqx.training.log import write_json
-from hieros_eqx.training.manifest import LARGEST, read_small
+from hieros_eqx.training.manifest import LARGEST, read_small, sweep
 from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
 
 try:
@@ -123,6 +123,7 @@ def open_run(path: Path, config: HierosConfig, spaces: Spaces) -> Iterator[RunDi
                         f"{path}: wanted an environment with {held}, as the run was started, got {spaces}."
                     )
                 _check_logs(path)
+                sweep(path / CHECKPOINTS)  # of a process that died before its first save was whole, too
             else:
                 write_description(path, config, spaces)
         yield RunDir(path)
