@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 
 from hieros_eqx.agent.state import HierosState
@@ -15,6 +16,8 @@ from hieros_eqx.training.checkpoint import Ledger, Snapshot
 from hieros_eqx.training.content import Host
 from hieros_eqx.training.run_dir import RunDir
 from hieros_eqx.training.schedule import crosses
+
+MOST_HISTORY_FILES = 32  # each save adds one; then one replaces them, so that no manifest grows for ever
 
 
 class Saver:
@@ -45,6 +48,8 @@ class Saver:
         env_step = host.counters.env_step
         if env_step == self.step:
             return
+        if len(self._ledger.history) >= MOST_HISTORY_FILES:
+            self._ledger = replace(self._ledger, history=(), steps=0)
         shot = checkpoint.snapshot(state, host, envs.history(self._ledger.steps), self._ledger)
         self._under_way = self._thread.submit(self._write, shot)
 
