@@ -18,7 +18,9 @@ import argparse
 import gc
 import importlib.util
 import itertools
+import math
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -38,10 +40,11 @@ from hieros_eqx.agent.state import HierosState
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.training.manifest import SAVING
 
+HISTORY_BYTES = 4 + 4 + 1  # of a step in the environments' history: action, check, is_first
 POINTS = 120  # of every series in the record
 NEVER = 10**8  # environment steps: the clock ends the run
 FLAT = {  # series -> growth in an hour that still counts as none, as a share of its median
-    "resident_mb": 0.01,
+    "own_mb": 0.01,
     "device_mb": 0.001,
     "device_arrays": 0.001,
     "programs": 0.001,
@@ -59,7 +62,7 @@ FLAT = {  # series -> growth in an hour that still counts as none, as a share of
     "other_kb": 0.02,
 }
 GROWS = ("logs_kb", "environments_kb")
-SHOWN = (*FLAT, *GROWS, "wall_ms_per_step")
+SHOWN = (*FLAT, *GROWS, "resident_mb", "wall_ms_per_step")
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         )
     series = columns(watch.samples)
     found = judge(series, chosen.warm_up)
-    print(table([["series", "median", "per hour", "flat"], *rows(found)]))
+    print(table([["series", "median", "per hour", "from", "to", "flat"], *rows(found)]))
     measured = {
         "minutes": series["minutes"][-1],
         "env_steps": result.env_step,
@@ -157,9 +160,11 @@ class Watch:
 def process() -> dict[str, float]:
     """Return what this process holds: memory, arrays and programs of the device, files, threads."""
     arrays = jax.live_arrays()
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    kilobytes = {name: int(value) for name, value in re.findall(r"(\w+):\s+(\d+) kB", status)}
     return {
-        "resident_mb": pages * os.sysconf("SC_PAGE_SIZE") / 1024**2,
+        "resident_mb": kilobytes["VmRSS"] / 1024,
+        "own_mb": kilobytes["RssAnon"] / 1024,  # without files' pages, which the system may take back
         "device_mb": sum(array.nbytes for array in arrays) / 1024**2,
         "device_arrays": len(arrays),
         "programs": len(jax.devices()[0].client.live_executables()),
@@ -212,29 +217,39 @@ def columns(samples: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     return {name: [sample[name] for sample in samples] for name in next(iter(samples))}
 
 
-def slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """Return the median of the slopes between all pairs of points (Theil and Sen); 0 of fewer than two."""
+def slope(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median of the slopes between all pairs of points, and a 95 % interval (Theil and Sen).
+
+    The interval takes the points as independent.
+    """
     pairs = itertools.combinations(zip(x, y, strict=True), 2)
-    return statistics.median([(d - b) / (c - a) for (a, b), (c, d) in pairs] or [0.0])
+    slopes = sorted((d - b) / (c - a) for (a, b), (c, d) in pairs) or [0.0]
+    n, count = len(x), len(slopes)
+    half = 1.96 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18) / 2
+    low, high = max(0, math.floor(count / 2 - half)), min(count - 1, math.ceil(count / 2 + half))
+    return statistics.median(slopes), slopes[low], slopes[high]
 
 
 def judge(series: Mapping[str, Sequence[float]], warm_up: float) -> dict[str, dict[str, Any]]:
     """Return median and growth per hour of every series after the warm-up, and whether it is flat.
 
-    From the growth of resident memory what the environments' history takes is subtracted.
+    It is not where even the lower end of the interval is above the limit. From the growth of memory what the
+    environments' history takes is subtracted.
     """
     start = after(series, warm_up)
     minutes, found = series["minutes"][start:], {}
-    history_mb = 60 / 1024**2 * slope(minutes, series["env_step"][start:]) * history_bytes()
+    history_mb = 60 / 1024**2 * slope(minutes, series["env_step"][start:])[0] * HISTORY_BYTES
     for name in SHOWN:
         values = series[name][start:]
-        median, growth = statistics.median(values), 60 * slope(minutes, values)
-        found[name] = {"median": median, "per_hour": growth, "least": min(values), "most": max(values)}
-        if name == "resident_mb":
+        median = statistics.median(values)
+        growth, low, high = (60 * own for own in slope(minutes, values))
+        found[name] = {"median": median, "per_hour": growth, "interval": [low, high]}
+        found[name] |= {"least": min(values), "most": max(values)}
+        if name == "own_mb":
             found[name]["history_per_hour"] = history_mb
-            growth -= history_mb
+            low -= history_mb
         if name in FLAT:
-            found[name] |= {"limit_per_hour": FLAT[name] * median, "flat": growth <= FLAT[name] * median}
+            found[name] |= {"limit_per_hour": FLAT[name] * median, "flat": low <= FLAT[name] * median}
     return found
 
 
@@ -243,16 +258,11 @@ def after(series: Mapping[str, Sequence[float]], warm_up: float) -> int:
     return next((i for i, at in enumerate(series["minutes"]) if at >= warm_up), len(series["minutes"]) - 1)
 
 
-def history_bytes() -> int:
-    """Return the bytes of a step in the environments' history, in memory and on disk."""
-    return 4 + 4 + 1  # action, check, is_first
-
-
 def per_env_step(series: Mapping[str, Sequence[float]], warm_up: float) -> dict[str, float]:
     """Return how many bytes an environment step adds to the files that grow."""
     start = after(series, warm_up)
     steps = series["env_step"][start:]
-    return {name.removesuffix("_kb"): 1024 * slope(steps, series[name][start:]) for name in GROWS}
+    return {name.removesuffix("_kb"): 1024 * slope(steps, series[name][start:])[0] for name in GROWS}
 
 
 def thinned(values: Sequence[float]) -> list[float]:

@@ -29,6 +29,7 @@ def test_bench_checkpoint(tmp_path, monkeypatch):
     assert later["while updating"]["whole_mb"] > pictures
     assert min(first["held_s"], first["write_s"], found["verify_s"], found["restore_s"]) > 0
     assert 0 < later["overhead"] < later["from_signal_to_exit_s"]
+    assert later["from_signal_to_exit_s"] > later["idle"]["held_s"] + later["idle"]["write_s"]
 
 
 @pytest.mark.slow
@@ -81,7 +82,9 @@ def test_the_watch_samples_and_stops(tmp_path):
         watch(None, {"env_step": 60})
     (sample,) = watch.samples
     assert sample["env_step"] == 60 and set(soak.SHOWN) < set(sample)
-    assert sample["resident_mb"] > 50 and sample["mappings"] > 50 and sample["threads"] >= 1
+    assert (
+        sample["resident_mb"] > sample["own_mb"] > 50 and sample["mappings"] > 50 and sample["threads"] >= 1
+    )
 
 
 def series(growth):
@@ -107,9 +110,18 @@ def test_a_leak_does_not_pass_for_noise():
 def test_what_the_history_takes_is_no_leak():
     """1,000 steps a minute of 9 bytes are half a megabyte in an hour."""
     made = series({})
-    made["resident_mb"] = [10 + 60_000 * 9 / 2**20 * at / 60 for at in made["minutes"]]
-    found = soak.judge(made, 10)["resident_mb"]
+    made["own_mb"] = [10 + 60_000 * 9 / 2**20 * at / 60 for at in made["minutes"]]
+    found = soak.judge(made, 10)["own_mb"]
     assert found["per_hour"] == pytest.approx(found["history_per_hour"]) and found["flat"]
+
+
+def test_a_slope_is_not_misled_by_outliers():
+    x = [float(i) for i in range(40)]
+    assert soak.slope(x, [2 * at + (500 if at in (3, 30, 39) else 0) for at in x]) == (2, 2, 2)
+    noise = random.Random(1)
+    middle, low, high = soak.slope(x, [2 * at + noise.gauss(0, 3) for at in x])
+    assert low < 2 < high and low < middle < high and high - low < 0.5
+    assert soak.slope([1.0], [1.0]) == (0, 0, 0)
 
 
 def test_a_series_is_thinned_evenly():
