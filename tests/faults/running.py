@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 
 from hieros_eqx.config import HierosConfig
-from hieros_eqx.training import log, loop, manifest, train
+from hieros_eqx.training import loop, manifest, train
 from hieros_eqx.training.metrics import flatten
 from hieros_eqx.training.saver import Saver
-
-TIMES = ("seconds", "steps_per_second")
+from tests.faults.logs import without_times
 
 
 class Run:
@@ -54,10 +53,7 @@ class Run:
 
     def lines(self, name: str) -> list[dict]:
         """Return the records of `metrics` or `episodes` without their times."""
-        return [
-            {key: value for key, value in line.items() if key not in TIMES}
-            for line in log.read(self.path / f"{name}.jsonl")
-        ]
+        return without_times(self.path / f"{name}.jsonl")
 
     def run_json(self) -> dict:
         """Return what `run.json` says."""

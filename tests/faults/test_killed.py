@@ -24,7 +24,7 @@ def test_killed_three_times(reference, tmp_path):
     run, rng = tmp_path / "run", np.random.default_rng(int(time.time()))
     kills = []
     while len(kills) < 3:
-        kill = killing.kill_once(run, cache, LEVELS, STEPS, rng.uniform(0.0, 0.4))
+        kill = killing.kill_once(run, cache, LEVELS, STEPS, int(rng.integers(4)), rng.uniform(0.0, 0.3))
         assert kill is not None, f"done after {kills}"
         kills.append(kill)
     with killing.process(run, cache, LEVELS, STEPS) as own:
