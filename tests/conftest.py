@@ -30,15 +30,16 @@ SHARED = ("benchmarks", "faults", "training")  # folders whose tests share what 
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "xdist_group(name): what one process runs, with several of them")
     config.addinivalue_line("markers", "x64: compares at double precision in JAX; skipped in the float32 run")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            folder, *rest = item.path.relative_to(Path(__file__).parent).parts
-            group = folder if folder in SHARED else "/".join((folder, *rest))
-            item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(tryfirst=True)  # xdist reads its groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder, *rest = item.path.relative_to(Path(__file__).parent).parts
+        group = folder if folder in SHARED else "/".join((folder, *rest))
+        item.add_marker(pytest.mark.xdist_group(group))
     if X32:
         for item in items:
             if "x64" in item.keywords:
