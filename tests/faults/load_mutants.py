@@ -33,6 +33,7 @@ CHANGING = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.sym
 abstract = functools.cache(checkpoint._abstract_state)
 seen: list[str] = []
 watched: list[Path] = []  # the run, and a folder around it in which nothing else may be opened
+allowed = (Path(os.devnull), Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.devnull))
 
 
 def main(run: Path, folder: Path, first: int, count: int, steps: int) -> None:
@@ -106,14 +107,14 @@ def watch(event: str, arguments: Any) -> None:
     run, surroundings = watched
     if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
         path, writes = Path(os.path.realpath(os.fsdecode(arguments[0]))), bool((arguments[2] or 0) & WRITING)
-        forbidden = (writes and path != Path(os.devnull)) or path.is_relative_to(surroundings)
-        if forbidden and not path.is_relative_to(run):
+        forbidden = writes or path.is_relative_to(surroundings)
+        if forbidden and not any(path.is_relative_to(own) for own in (run, *allowed)):
             seen.append(f"opened {path} {'to write' if writes else 'to read'}")
     elif event in CHANGING and not (
         isinstance(arguments[-1], int) and arguments[-1] > 0
     ):  # in an open folder
         path = Path(os.path.realpath(os.fsdecode(arguments[0])))
-        if not path.is_relative_to(run):
+        if not any(path.is_relative_to(own) for own in (run, *allowed)):
             seen.append(f"{event} {path}")
     elif event.startswith("pickle") or event in ("os.system", "os.exec"):
         seen.append(event)
