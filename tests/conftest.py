@@ -30,16 +30,24 @@ SHARED = ("benchmarks", "faults", "training")  # folders whose tests share what 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "xdist_group(name): what one process runs, with several of them")
     config.addinivalue_line("markers", "x64: compares at double precision in JAX; skipped in the float32 run")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads its groups in the same hook
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one process run what shares fixtures: a file, or a whole folder. (Groups fail with pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFixtures(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            folder = Path(file).parent
+            return str(folder) if folder.name in SHARED else file
+
+    return ByFixtures(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder, *rest = item.path.relative_to(Path(__file__).parent).parts
-        group = folder if folder in SHARED else "/".join((folder, *rest))
-        item.add_marker(pytest.mark.xdist_group(group))
     if X32:
         for item in items:
             if "x64" in item.keywords:
