@@ -86,5 +86,5 @@ def test_other_kinds_of_run(config, tmp_path, kind):
     assert_same_run(stopped, whole)
     assert len(whole.lines("episodes")) >= 4
     if kind.startswith("Atari"):
-        ways = {line["environments"] for line in stopped.run_json()["resumed"]}
-        assert ways == {"actions" if "actions" in kind else "resets"}
+        ways = [line["environments"] for line in stopped.run_json()["resumed"]]
+        assert ways[-1] == ("actions" if "actions" in kind else "resets")
