@@ -21,11 +21,14 @@ def test_a_signal_is_noted_and_earlier_handlers_come_back(signum):
 
 
 def test_a_second_ctrl_c_breaks():
-    earlier = signal.getsignal(signal.SIGINT)  # a shell's background job starts with SIGINT ignored
-    with pytest.raises(KeyboardInterrupt), stop_requests():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) == earlier
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start jobs with it ignored
+    try:
+        with pytest.raises(KeyboardInterrupt), stop_requests():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, earlier)
 
 
 def test_nothing_is_installed_outside_the_main_thread():
