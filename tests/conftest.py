@@ -18,6 +18,9 @@ import pytest
 # Compilation takes most of the time here, and tiny programs run as fast without XLA's costly passes.
 jax.config.update("jax_disable_most_optimizations", True)
 
+# Programs that are compiled for the compiler's speed do not belong into the user's cache.
+os.environ["HIEROS_EQX_COMPILATION_CACHE"] = "off"
+
 X32 = os.environ.get("HIEROS_EQX_TEST_X32") == "1"
 
 if not X32:

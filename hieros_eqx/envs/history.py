@@ -83,7 +83,7 @@ def check_history(history: History, space: ActionSpace, num_envs: int) -> None:
         )
     if not first[0].all():
         raise EnvError(f"wanted a history that begins with `reset`, got is_first={first[0].tolist()}")
-    row, dtype = _action_row(space, num_envs)
+    row, dtype = action_row(space, num_envs)
     if checks.shape[1] != num_envs or actions.shape[1:] != row or actions.dtype != dtype:
         raise NotRepeatable(
             f"wanted a history of {num_envs} environments with {space.kind} actions ({dtype} {row}), "
@@ -102,7 +102,7 @@ class Log:
     """A `History` that grows, in memory that doubles whenever it is full."""
 
     def __init__(self, space: ActionSpace, num_envs: int):
-        row, dtype = _action_row(space, num_envs)
+        row, dtype = action_row(space, num_envs)
         self.sent = 0  # actions
         self.known = 0  # timesteps
         self._actions = np.empty((START_ROWS, *row), dtype)
@@ -139,7 +139,8 @@ class Log:
         )
 
 
-def _action_row(space: ActionSpace, num_envs: int) -> tuple[tuple[int, ...], np.dtype]:
+def action_row(space: ActionSpace, num_envs: int) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and dtype of the actions of one step, `env` leading."""
     if space.kind == "discrete":
         return (num_envs,), np.dtype(np.int32)
     return (num_envs, space.size), np.dtype(np.float32)

@@ -82,19 +82,18 @@ def _load_params(path: Path, env_step: int | Literal["best"] | None) -> AgentPar
     """Return the parameters of a run, on the host."""
     config, spaces = run_dirs.read_config(path), run_dirs.read_spaces(path)
     folder = run_dirs.RunDir(path).checkpoints
+    steps = manifest.steps(folder)
     if env_step is None:
         found, problems = checkpoint.newest_whole(folder, checkpoint.AGENT)
         for problem in problems:
             warnings.warn(f"{problem} Took the checkpoint before it.", stacklevel=3)
     else:
-        steps = manifest.steps(folder)
         wanted = checkpoint.best_step(folder) if env_step == "best" else env_step
         found = None
         if wanted in steps:
             found = manifest.read(folder / str(wanted))
             manifest.verify(folder / str(wanted), found, checkpoint.AGENT)
     if found is None:
-        steps = manifest.steps(folder)
         held = f"those at {steps}" if steps else "none"
         kind = {None: "a checkpoint", "best": "a best checkpoint"}.get(
             env_step, f"a checkpoint at step {env_step}"

@@ -32,11 +32,11 @@ def to_host(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.array(leaf, copy=True) for name, leaf in zip(arrays, found, strict=True)}
 
 
-def write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays into a folder that does not exist yet."""
+def write(folder: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays, from the host or a device, into a folder that does not exist yet."""
     groups: dict[str, list[np.ndarray]] = {}
     for array in arrays.values():
-        groups.setdefault(str(array.dtype), []).append(array.ravel())
+        groups.setdefault(str(array.dtype), []).append(np.ravel(array))
     packs = {dtype: np.concatenate(own) for dtype, own in groups.items()}
     how = {dtype: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES) for dtype in packs}
     with _checkpointer() as checkpointer:

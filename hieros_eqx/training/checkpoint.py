@@ -135,7 +135,7 @@ def write_params(folder: Path, params: AgentParams, env_step: int) -> None:
     """Write a checkpoint of parameters alone, in place of any that is there."""
     manifest.sweep(folder)
     with manifest.draft(folder, env_step) as path:
-        arrays.write(path / AGENT, arrays.to_host(_names(params)))
+        arrays.write(path / AGENT, _names(params))
         if (folder / str(env_step)).exists():
             shutil.rmtree(folder / str(env_step))
         manifest.commit(path, {}, {})

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hieros_eqx.envs import History
-from hieros_eqx.envs.history import check_history
+from hieros_eqx.envs.history import action_row, check_history
 from hieros_eqx.errors import CheckpointError, EnvError
 from hieros_eqx.training.segments import Segment, read_rows
 from hieros_eqx.types import Spaces
@@ -14,14 +14,14 @@ from hieros_eqx.types import Spaces
 
 def row_dtype(spaces: Spaces, num_envs: int) -> np.dtype:
     """Return the layout of a row: an action of every environment, and the timestep before it."""
-    action = spaces.action
-    discrete = action.kind == "discrete"
+    shape, dtype = action_row(spaces.action, num_envs)
+    return _layout(dtype, shape)
+
+
+def _layout(action: np.dtype, shape: tuple[int, ...]) -> np.dtype:
+    """Return the layout of a row with actions `[env ...]`."""
     return np.dtype(
-        [
-            ("action", "<i4" if discrete else "<f4", (num_envs,) if discrete else (num_envs, action.size)),
-            ("check", "<u4", (num_envs,)),
-            ("first", "?", (num_envs,)),
-        ]
+        [("action", action.newbyteorder("<"), shape), ("check", "<u4", shape[:1]), ("first", "?", shape[:1])]
     )
 
 
@@ -29,12 +29,7 @@ def to_rows(history: History) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]
     """Return the rows of a history, and what is known of the timestep after its last action."""
     actions, checks, first = history
     count = len(actions)
-    layout = [
-        ("action", actions.dtype.newbyteorder("<"), actions.shape[1:]),
-        ("check", "<u4", checks.shape[1:]),
-        ("first", "?", first.shape[1:]),
-    ]
-    rows = np.empty(count, np.dtype(layout))
+    rows = np.empty(count, _layout(actions.dtype, actions.shape[1:]))
     rows["action"], rows["check"], rows["first"] = actions, checks[:count], first[:count]
     return rows, (checks[count], first[count]) if len(checks) > count else None
 

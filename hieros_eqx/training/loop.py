@@ -17,6 +17,7 @@ from hieros_eqx.errors import CheckpointError, ConfigError
 from hieros_eqx.training import episodes, health, log, manifest, metrics, provenance, records, schedule, start
 from hieros_eqx.training.agents import Agent, agents_of
 from hieros_eqx.training.compilation import enable_compilation_cache
+from hieros_eqx.training.content import Host
 from hieros_eqx.training.environment import EnvLike, is_made, lead_with_env, lead_with_seed
 from hieros_eqx.training.interrupt import stop_requests
 from hieros_eqx.training.memory import check_memory
@@ -192,16 +193,8 @@ def _loop(
                 if schedule.crosses(before, env_step, training.log_every) or env_step >= training.env_steps:
                     now = time.monotonic()
                     rate = (env_step - logged[1]) / max(now - logged[0], 1e-9)
-                    fetched, skipped = metrics.fetch((means, health.skipped_in_row(state)))
-                    own = metrics.averages(fetched, seeds or 1)
-                    told = records.metrics_records(config, host.counters, rate, own)
                     host, logged = host._replace(means={}), (now, env_step)
-                    if run is not None:
-                        for line in told:
-                            log.append(run.metrics, line)
-                    display.note(records.highlights(told, host.recent))
-                    stop = _call(callbacks, state, told)
-                    _check_health(state, skipped, told, run)
+                    stop = _tell_metrics(state, host, means, rate, run, callbacks, display)
             timestep = envs.recv()
         except Exception as error:
             if saver is not None:
@@ -225,6 +218,28 @@ def _loop(
         stop if unfinished else None,
         {seed: tuple(own) for seed, own in returns.items()},
     )
+
+
+def _tell_metrics(
+    state: HierosState,
+    host: Host,
+    means: metrics.Means,
+    rate: float,
+    run: RunDir | None,
+    callbacks: Sequence[Callback],
+    display: Progress,
+) -> int | None:
+    """Log the means since the last log line. Returns a signal as `_call`, raises as `_check_health` does."""
+    fetched, skipped = metrics.fetch((means, health.skipped_in_row(state)))
+    own = metrics.averages(fetched, agent.num_seeds(state) or 1)
+    lines = records.metrics_records(state.config, host.counters, rate, own)
+    if run is not None:
+        for line in lines:
+            log.append(run.metrics, line)
+    display.note(records.highlights(lines, host.recent))
+    stop = _call(callbacks, state, lines)
+    _check_health(state, skipped, lines, run)
+    return stop
 
 
 def _check_health(

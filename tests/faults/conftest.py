@@ -1,20 +1,6 @@
 """One tiny run of two levels, whose rings wrap; compiled once and shared by all tests of this package."""
 
-from collections.abc import Iterator
-
-import jax
 import pytest
-
-
-@pytest.fixture(scope="package", autouse=True)
-def quick_compilation() -> Iterator[None]:
-    """Compile for the compiler's speed, and leave the user's cache alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HIEROS_EQX_COMPILATION_CACHE", "off")
-        before = jax.config.read("jax_disable_most_optimizations")
-        jax.config.update("jax_disable_most_optimizations", True)
-        yield
-        jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="package")

@@ -1,24 +1,11 @@
 """One tiny two-level run, compiled once and shared by all tests that need a trained agent."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 import pytest
 
 SEEDS = (3, 0)
-
-
-@pytest.fixture(scope="package", autouse=True)
-def quick_compilation() -> Iterator[None]:
-    """Compile for the compiler's speed, and leave the user's cache alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HIEROS_EQX_COMPILATION_CACHE", "off")
-        before = jax.config.read("jax_disable_most_optimizations")
-        jax.config.update("jax_disable_most_optimizations", True)
-        yield
-        jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="package")
