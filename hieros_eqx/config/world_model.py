@@ -50,6 +50,8 @@ class WorldModelConfig:
 
     SECTION: ClassVar[str] = "world_model"
 
+    kind: Literal["s5wm", "rssm"] = "s5wm"
+    """The sequence model: S5 layers, or the GRU of DreamerV3, of which `s5` says nothing."""
     s5: S5Config = field(default_factory=S5Config)
     stoch: int = option(32, at_least=1)
     """Categorical variables S of z."""
@@ -82,5 +84,5 @@ class WorldModelConfig:
 
     @property
     def state_size(self) -> int:
-        """Real numbers of the recurrent state: real and imaginary part of every SSM state."""
-        return self.s5.num_layers * 2 * self.s5.state
+        """Real numbers of the state behind h: both parts of every SSM state; a GRU has none but h."""
+        return self.s5.num_layers * 2 * self.s5.state if self.kind == "s5wm" else 0

@@ -58,13 +58,6 @@ class S5WM(AbstractWorldModel):
         self.predictions = LatentPredictions(config, observation, key=keys[7])
         self.config = config
 
-    def initial(self, batch_shape: tuple[int, ...]) -> Latent:
-        """Return the latent that carries nothing: all zeros."""
-        like, config = self.stack.blocks[0].layers[0].norm.scale, self.config  # weights may be bfloat16
-        sizes = ((config.stoch, config.classes), (config.deter,), (config.state_size,), ())
-        xp = namespace(like)
-        return Latent(*(xp.zeros((*batch_shape, *size), dtype=like.dtype) for size in sizes))
-
     def prepare(self) -> Any:
         """Return the discretised S5 layers."""
         return self.stack.prepare()

@@ -55,10 +55,6 @@ class AbstractWorldModel(eqx.Module):
     config: eqx.AbstractVar[WorldModelConfig]
 
     @abstractmethod
-    def initial(self, batch_shape: tuple[int, ...]) -> Latent:
-        """Return the latent that carries nothing: all zeros."""
-
-    @abstractmethod
     def prepare(self) -> Any:
         """Return the work shared by all evaluations of these parameters."""
 
@@ -95,6 +91,16 @@ class AbstractWorldModel(eqx.Module):
         gumbel: Float[Array, "*batch stoch classes"],
     ) -> Latent:
         """Return the latent after an action, with z from the prior."""
+
+    def initial(self, batch_shape: tuple[int, ...]) -> Latent:
+        """Return the latent that carries nothing: all zeros."""
+        like, config = (
+            self.predictions.goal.mlp.hidden.layers[0].norm.scale,
+            self.config,
+        )  # weights may be bfloat16
+        xp = namespace(like)
+        sizes = ((config.stoch, config.classes), (config.deter,), (config.state_size,), ())
+        return Latent(*(xp.zeros((*batch_shape, *size), dtype=like.dtype) for size in sizes))
 
     def feature(self, latent: Latent) -> Float[Array, "*batch feature"]:
         """Return h and z as one vector."""

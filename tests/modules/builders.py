@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hieros_eqx.config import S5Config, WorldModelConfig
-from hieros_eqx.modules import S5WM, WindowSpec
+from hieros_eqx.modules import WORLD_MODELS, WindowSpec
 from hieros_eqx.types import Latent, ObservationSpace, Window
 
 T, B, A = 7, 3, 2
@@ -60,7 +60,7 @@ def filled(make, rng):
 
 def world_model(rng, observation=VECTOR, **changes):
     config = tiny(**changes)
-    return filled(lambda key: S5WM(config, observation, A, key=key), rng)
+    return filled(lambda key: WORLD_MODELS[config.kind](config, observation, A, key=key), rng)
 
 
 def one_hots(rng, *shape):

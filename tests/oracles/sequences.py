@@ -63,3 +63,20 @@ def zoh(eigenvalue, b, step, terms=60):
         gain += power * step / (n + 1)
         power *= eigenvalue * step / (n + 1)
     return a_bar, gain * b
+
+
+def gru(weight, scale, offset, x, h):
+    """One step of DreamerV3's GRU (arXiv 2301.04104), one number after the other."""
+    inputs, size = [*h, *x], len(h)
+    raw = [sum(inputs[i] * weight[i, j] for i in range(len(inputs))) for j in range(3 * size)]
+    mean = sum(raw) / len(raw)
+    variance = sum((r - mean) ** 2 for r in raw) / len(raw)
+    gates = [
+        (r - mean) / (variance + 1e-3) ** 0.5 * s + o for r, s, o in zip(raw, scale, offset, strict=True)
+    ]
+    after = []
+    for j in range(size):
+        reset = 1 / (1 + np.exp(-gates[j]))
+        update = 1 / (1 + np.exp(1 - gates[2 * size + j]))
+        after.append(update * np.tanh(reset * gates[size + j]) + (1 - update) * h[j])
+    return np.array(after)
