@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from hieros_eqx.agent import learn
 from hieros_eqx.agent.imagine import imagine
 from hieros_eqx.agent.levels import level_params, slice_level
 from hieros_eqx.agent.observe import world_model_loss
@@ -39,7 +40,7 @@ def parts(state: HierosState, level: int = 0) -> dict[str, Part]:
     shape = (*batch.reward.shape, config.world_model.stoch, config.world_model.classes)
     gumbel = jax.random.gumbel(keys[1], shape, jnp.float32)
     latent = jax.jit(_posteriors)(own.world_model, batch, gumbel)
-    starts, code, alive = _update.imagination_starts(latent, batch)
+    starts, code, alive = learn.imagination_starts(latent, batch)
     rollout = jax.jit(partial(imagine, config=config.behaviour))(own, starts, code, keys[2])
     rings = jax.tree.map(jnp.copy, state.replay)  # to be donated; the state's own stay
     return {
@@ -48,10 +49,10 @@ def parts(state: HierosState, level: int = 0) -> dict[str, Part]:
         **{f"- {name}": part for name, part in _inside_world_model(own, batch, latent, config).items()},
         "imagination": Part(partial(_imagination, config=config), (own, starts, code, keys[2])),
         "behaviour": Part(
-            partial(_update._learn_behaviour, config=config), (own, learner, rollout, code, alive)
+            partial(learn._learn_behaviour, config=config), (own, learner, rollout, code, alive)
         ),
         "autoencoder": Part(
-            partial(_update._learn_autoencoder, config=config), (own, learner, rollout.deter, keys[3])
+            partial(learn._learn_autoencoder, config=config), (own, learner, rollout.deter, keys[3])
         ),
         "optimiser": Part(
             partial(_optimiser, config=config),

@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 from jaxtyping import Float
 
-from hieros_eqx.agent.state import LevelParams
+from hieros_eqx.agent.levels import level_params
+from hieros_eqx.agent.state import ActCarry, AgentParams, LevelParams
+from hieros_eqx.agent.subgoal import subgoal_input
+from hieros_eqx.backend import namespace
 from hieros_eqx.modules import policy_input
 from hieros_eqx.types import Array, Latent
 
@@ -22,3 +25,16 @@ def read(level: LevelParams, latent: Latent, subgoal: Float[Array, "*batch featu
     reward = level.world_model.predict_reward(latent)
     continuation = level.world_model.predict_continuation(latent)
     return Features(policy_input(latent, subgoal, reward, continuation), reward, continuation)
+
+
+def read_carry(params: AgentParams, carry: ActCarry, level: int) -> Features:
+    """Return what actor and critics of a level read in the step after which `policy` returned this carry."""
+    own, received = level_params(params, level), params.config.subgoal
+    shape = (*carry.clock.shape, received.factors, received.classes)
+    if level == params.config.levels - 1:
+        code = namespace(carry.clock).zeros(shape, carry.levels[level].action.dtype)
+    else:
+        code = carry.levels[level + 1].action.reshape(shape)
+    return read(
+        own, carry.levels[level].latent, subgoal_input(own.autoencoder, code, params.config.behaviour)
+    )

@@ -15,7 +15,7 @@ from hieros_eqx.agent.optimizers import actor_critic_optimizer, autoencoder_opti
 from hieros_eqx.agent.state import ActCarry, AgentParams, HierosState, Learner, LevelLearner, LevelParams
 from hieros_eqx.config import HierosConfig, SubgoalConfig
 from hieros_eqx.modules import (
-    S5WM,
+    WORLD_MODELS,
     Critic,
     SubgoalAutoencoder,
     TwoHotBins,
@@ -98,7 +98,7 @@ def _init_level(
     actor = make_actor(inputs, action, behaviour, key=keys[1])
     bins = TwoHotBins(num=world_model.bins, space=world_model.bin_space)
     return LevelParams(
-        world_model=S5WM(world_model, observation, actor.action_size, key=keys[0]),
+        world_model=WORLD_MODELS[world_model.kind](world_model, observation, actor.action_size, key=keys[0]),
         actor=actor,
         critics=eqx.filter_vmap(lambda k: Critic(inputs, behaviour.hidden, behaviour.layers, bins, key=k))(
             jax.random.split(keys[2], len(REWARD_KINDS))
@@ -153,7 +153,7 @@ def _reward_weights(config: HierosConfig, level: int) -> tuple[float, float, flo
     """Return a level's weight of each reward kind; the top level is given no subgoal."""
     reward, top = config.reward, config.levels - 1
     return (
-        1.0 if level == 0 or reward.extrinsic_levels == "all" else 0.0,
+        1.0 if reward.extrinsic_levels in ("all", "worker" if level == 0 else "upper") else 0.0,
         0.0 if level == top else reward.subgoal_weight,
         0.0 if level == 0 and reward.novelty_levels == "upper" else reward.novelty_weight,
     )

@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from hieros_eqx.backend import namespace
-from hieros_eqx.config import BehaviourConfig, SubgoalConfig
+from hieros_eqx.config import BehaviourConfig, RewardConfig, SubgoalConfig
+from hieros_eqx.core.rewards import subgoal_reward
 from hieros_eqx.modules import SubgoalAutoencoder
 from hieros_eqx.types import Array
 
@@ -19,7 +20,14 @@ class AutoencoderMetrics(NamedTuple):
     beta: Array
     explained_variance: Array  # 1 - residual variance / variance of h
     perplexity: Array  # exp of the entropy of the codes used, mean over factors
-    perplexity_min: Array  # the same of the worst factor
+    perplexity_by_factor: tuple[Array, ...]
+
+
+class GoalMetrics(NamedTuple):
+    """Whether goals are reached: the subgoal reward, before symlog, at both ends of a macro-step."""
+
+    given: Array  # where a goal was given
+    left: Array  # where it was replaced by the next
 
 
 def decode_goal(
@@ -67,8 +75,30 @@ def autoencoder_loss(
         beta=beta,
         explained_variance=1 - residual.var(axis=0).mean() / xp.maximum(variance, 1e-12),
         perplexity=perplexity.mean(),
-        perplexity_min=perplexity.min(),
+        perplexity_by_factor=tuple(perplexity),
     )
+
+
+def goal_metrics(
+    autoencoder: SubgoalAutoencoder,
+    code: Float[Array, "time batch factors classes"],
+    deter: Float[Array, "time batch feature"],
+    is_first: Bool[Array, "time batch"],
+    config: RewardConfig,
+) -> GoalMetrics:
+    """Return how close h is to the goal where a new one was given and where it was replaced by the next.
+
+    Read off steps that were played: a goal ends where the code differs from that of the step before. Zero for
+    the top level, and where no code changed.
+    """
+    xp = namespace(code, deter)
+    changed = (code[1:] != code[:-1]).any(axis=(-2, -1)) & ~is_first[1:]
+    goal, squared = decode_goal(autoencoder, code), config.subgoal_norm == "squared"
+    weight = changed.astype(deter.dtype)
+    count = xp.maximum(weight.sum(), 1)
+    given = xp.maximum(subgoal_reward(goal[1:], deter[1:], squared=squared), 0)
+    left = xp.maximum(subgoal_reward(goal[:-1], deter[1:], squared=squared), 0)
+    return GoalMetrics((weight * given).sum() / count, (weight * left).sum() / count)
 
 
 def adapt_beta(

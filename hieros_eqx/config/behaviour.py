@@ -40,7 +40,8 @@ class RewardConfig:
     subgoal_norm: Literal["squared", "plain"] = "squared"
     novelty_norm: Literal["l2", "mse"] = "l2"
     novelty_levels: Literal["all", "upper"] = "all"
-    extrinsic_levels: Literal["all", "worker"] = "all"
+    extrinsic_levels: Literal["all", "worker", "upper"] = "all"
+    """Who learns from the environment's reward; with `upper` the worker follows subgoals alone (Director)."""
     symlog: bool = True
     """Squash subgoal and novelty reward by symlog."""
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hieros_eqx.agent import act, behaviour, init, update
+from hieros_eqx.agent import learn as learning
 from hieros_eqx.agent.imagine import imagine
 from hieros_eqx.agent.levels import level_params, slice_level, stack
 from hieros_eqx.agent.observe import world_model_loss
@@ -87,9 +88,9 @@ def signals(level, learner, batch, rollout, code, alive, gumbel, precision):
 def both_signals(level, learner, batch, key):
     """Return the gradients in both precisions: the batch, the noise and the float32 rollout are the same."""
     posterior_key, imagine_key = random.split(key, 2)
-    gumbel = random.gumbel(posterior_key, compiled._posterior_shape(batch, CONFIG), jnp.float32)
+    gumbel = random.gumbel(posterior_key, learning._posterior_shape(batch, CONFIG), jnp.float32)
     _, (latent, _) = world_model_loss(level.world_model, batch, gumbel, CONFIG.world_model)
-    starts, code, alive = compiled.imagination_starts(latent, batch)
+    starts, code, alive = learning.imagination_starts(latent, batch)
     rollout = imagine(level, starts, code, imagine_key, CONFIG.behaviour)
     given = level, learner, batch, rollout, code, alive, gumbel
     return signals(*given, LOW), signals(*given, FULL)
@@ -134,7 +135,7 @@ def test_of_learn_only_the_recurrence_multiplies_in_float32(trained, level):
     batch = jax.eval_shape(lambda replay: compiled.sample_batch(replay, level, key, config)[2], state.replay)
 
     def learn(level, learner, batch):
-        return compiled.learn(level, learner, batch, key, config)
+        return learning.learn(level, learner, batch, key, config)
 
     def two_levels(state):
         pairs = [(level_params(state.params, i), slice_level(state.learner.upper, i - 1)) for i in (1, 2)]
@@ -155,7 +156,7 @@ def test_float32_is_the_program_without_a_policy(trained, batches, monkeypatch):
 
     def program():
         return str(
-            jax.make_jaxpr(lambda *args: compiled.learn(*args, jax.random.key(0), config))(
+            jax.make_jaxpr(lambda *args: learning.learn(*args, jax.random.key(0), config))(
                 state.params.worker, state.learner.worker, batches[0]
             )
         )

@@ -11,8 +11,8 @@ from hieros_eqx.agent import init
 from tests.agent.conftest import SPACES, tiny
 from tests.agent.stocked import SMALL, assert_same, changed, counts, numbers, stocked
 
-compiled, behaviour = (
-    importlib.import_module(f"hieros_eqx.agent.{name}") for name in ("update", "behaviour")
+compiled, learning, behaviour = (
+    importlib.import_module(f"hieros_eqx.agent.{name}") for name in ("update", "learn", "behaviour")
 )
 
 PARTS = ("world_model", "actor", "critic", "autoencoder")
@@ -50,9 +50,9 @@ def one_level():
 
     def learn(level, learner, faults):
         fault = dict(zip(FAULTS, faults, strict=True))
-        wm, actor = compiled.world_model_loss, behaviour.actor_loss
-        critic, code = behaviour.critic_loss, compiled.autoencoder_loss
-        spread, beta = behaviour.update_return_range, compiled.adapt_beta
+        wm, actor = learning.world_model_loss, behaviour.actor_loss
+        critic, code = behaviour.critic_loss, learning.autoencoder_loss
+        spread, beta = behaviour.update_return_range, learning.adapt_beta
 
         def world_model_loss(model, *args):
             loss, (latent, metrics) = wm(poisoned(model, fault["world_model gradient"]), *args)
@@ -76,13 +76,13 @@ def one_level():
             return new.at[0].add(fault["return range"]), scale
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(compiled, "world_model_loss", world_model_loss)
-            patch.setattr(compiled, "autoencoder_loss", autoencoder_loss)
-            patch.setattr(compiled, "adapt_beta", lambda *args: beta(*args) + fault["beta"])
+            patch.setattr(learning, "world_model_loss", world_model_loss)
+            patch.setattr(learning, "autoencoder_loss", autoencoder_loss)
+            patch.setattr(learning, "adapt_beta", lambda *args: beta(*args) + fault["beta"])
             patch.setattr(behaviour, "actor_loss", actor_loss)
             patch.setattr(behaviour, "critic_loss", critic_loss)
             patch.setattr(behaviour, "update_return_range", update_return_range)
-            level, learner, _, metrics = compiled.learn(level, learner, batch, jax.random.key(2), config)
+            level, learner, _, metrics = learning.learn(level, learner, batch, jax.random.key(2), config)
         return level, learner, metrics
 
     jitted = jax.jit(learn)

@@ -10,6 +10,7 @@ import pytest
 
 from hieros_eqx.agent import act, init, update
 from hieros_eqx.agent.init import _reward_weights
+from hieros_eqx.agent.learn import imagination_starts
 from hieros_eqx.agent.subgoal import adapt_beta
 from hieros_eqx.config import SubgoalConfig
 from hieros_eqx.replay.buffer import from_bits
@@ -119,7 +120,9 @@ def test_metrics_are_finite_and_named_by_level(four):
             "world_model",
             "behaviour",
             "autoencoder",
+            "goal",
             "gradient_norm",
+            "clipped",
             "skipped",
         }
     assert flat["level2/behaviour/reward/subgoal"] > 0
@@ -207,6 +210,21 @@ def test_every_alternative_trains():
     np.testing.assert_allclose(step.max(), 1e-4 / 3, rtol=0.01)
 
 
+def test_the_other_world_model_trains():
+    state = played(tiny(levels=2, world_model={"kind": "rssm"}), steps=120)
+    before = on_host(strip(state))
+    state, metrics = update(state, 2)
+    after = on_host(strip(state))
+    assert all(np.isfinite(v) for v in flatten(on_host(metrics)).values())
+    for old, new in zip(
+        (before.params.worker, *before.params.upper), (after.params.worker, *after.params.upper), strict=True
+    ):
+        assert changed(old.world_model, new.world_model) > 0.8
+        assert np.all(old.world_model.gates.weight != new.world_model.gates.weight)
+    assert changed(before.replay[0].deter, after.replay[0].deter) == 1  # fresh latents are written back
+    assert after.replay[0].state.shape[-1] == 0
+
+
 def test_one_level_trains_without_hierarchy():
     state = played(tiny(levels=1), steps=60)
     state, metrics = update(state, 1)
@@ -219,6 +237,7 @@ def test_one_level_trains_without_hierarchy():
     [
         ({}, [(1, 0.3, 0.1), (1, 0.3, 0.1), (1, 0, 0.1)]),
         ({"extrinsic_levels": "worker"}, [(1, 0.3, 0.1), (0, 0.3, 0.1), (0, 0, 0.1)]),
+        ({"extrinsic_levels": "upper"}, [(0, 0.3, 0.1), (1, 0.3, 0.1), (1, 0, 0.1)]),
         ({"novelty_levels": "upper"}, [(1, 0.3, 0), (1, 0.3, 0.1), (1, 0, 0.1)]),
     ],
 )
@@ -253,7 +272,7 @@ def test_every_posterior_state_is_a_start_with_its_own_code(rng):
     latent = Latent(
         *(jnp.asarray(rng.normal(size=(time, batch, *size))) for size in ((2, 3), (5,), (6,), ()))
     )
-    starts, codes, alive = compiled.imagination_starts(latent, blank)
+    starts, codes, alive = imagination_starts(latent, blank)
     for t in range(time):
         for b in range(batch):
             for got, wanted in zip(starts, latent, strict=True):

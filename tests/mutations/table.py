@@ -23,7 +23,7 @@ MUTATIONS = (
     ),
     Mutation(
         "axis swap: codes flattened batch first, latents time first",
-        "agent/update.py",
+        "agent/learn.py",
         "(latent, batch.code, batch.is_terminal)",
         "(latent, batch.code.swapaxes(0, 1), batch.is_terminal)",
         "tests/agent/test_update.py::test_every_posterior_state_is_a_start_with_its_own_code",
@@ -65,7 +65,7 @@ MUTATIONS = (
     ),
     Mutation(
         "flags of the wrong step: a truncated start counts as dead",
-        "agent/update.py",
+        "agent/learn.py",
         "(latent, batch.code, batch.is_terminal)",
         "(latent, batch.code, batch.is_last)",
         "tests/agent/test_update.py::test_every_posterior_state_is_a_start_with_its_own_code",
@@ -121,7 +121,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the world model is trained in float32 whatever the policy",
-        "agent/update.py",
+        "agent/learn.py",
         "jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)",
         "jax.grad(world_model_loss, has_aux=True)",
         "tests/agent/test_precision.py",
@@ -142,7 +142,7 @@ MUTATIONS = (
     ),
     Mutation(
         "skipping: the learner of a skipped update is kept",
-        "agent/update.py",
+        "agent/learn.py",
         "before = level, learner\n    posterior_key",
         "before = level, replace(learner, updates=learner.updates + 1)\n    posterior_key",
         "tests/agent/test_skipped_updates.py",

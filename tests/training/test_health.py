@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hieros_eqx.agent import init, init_seeds
-from hieros_eqx.agent.update import GradientNorms
+from hieros_eqx.agent.learn import GradientNorms
 from hieros_eqx.envs.probe import memory
 from hieros_eqx.errors import HierosError, TrainingError
 from hieros_eqx.replay.buffer import to_bits
