@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
 BLOCK = 500  # resamples drawn at once: bounds memory
 
@@ -31,14 +32,26 @@ def bootstrap(
     """
     if not len(values):
         raise ValueError("wanted at least one sample, got none.")
+    check_bootstrap(resamples, confidence)
+    mean = float(values.mean())
+    if len(values) == 1:  # which SciPy refuses
+        return Interval(mean, mean, mean)
+    low, high = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        confidence_level=confidence,
+        batch=BLOCK,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Interval(mean, float(low), float(high))
+
+
+def check_bootstrap(resamples: int, confidence: float) -> None:
+    """Raise `ValueError` for less than one resample or a confidence outside of (0, 1)."""
     if resamples < 1 or not 0 < confidence < 1:
         raise ValueError(
             f"wanted at least 1 resample and a confidence in (0, 1), got {resamples} and {confidence}."
         )
-    rng, means = np.random.default_rng(seed), []
-    for first in range(0, resamples, BLOCK):
-        size = (min(BLOCK, resamples - first), len(values))
-        means.append(values[rng.integers(len(values), size=size)].mean(axis=1))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
-    return Interval(float(values.mean()), float(low), float(high))

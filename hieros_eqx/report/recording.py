@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from hieros_eqx.agent import init_carry, policy
-from hieros_eqx.agent.state import AgentParams
+from hieros_eqx.agent.features import read_carry
+from hieros_eqx.agent.state import ActCarry, AgentParams
 from hieros_eqx.envs import VectorEnv
 from hieros_eqx.errors import EnvError
-from hieros_eqx.types import Timestep
+from hieros_eqx.types import Array, Timestep
 
 
 class Recording(NamedTuple):
@@ -22,6 +25,9 @@ class Recording(NamedTuple):
     reward: np.ndarray  # float32 [time]: arrived with the observation
     complete: bool
     """Recorded up to its end; otherwise the recording stopped first."""
+    value: np.ndarray | None = (
+        None  # float [time kind]: what the worker's critics expected, if they were asked
+    )
 
 
 def collect_episodes(
@@ -38,30 +44,38 @@ def collect_episodes(
         raise EnvError(f"wanted an environment with {params.spaces}, got {env.spaces}.")
     carry = init_carry(params, env.num_envs)
     timestep = env.reset()
-    timesteps, actions = [], []
+    timesteps, actions, values = [], [], []
     for step_key in jax.random.split(key, num_steps):
-        carry, action, kept = _step(params, carry, timestep, step_key, greedy=greedy)
+        carry, action, kept, value = _step(params, carry, timestep, step_key, greedy=greedy)
         timesteps.append(Timestep(*(np.array(x) for x in timestep)))
         actions.append(np.asarray(kept))
+        values.append(np.asarray(value))
         timestep = env.step(np.asarray(action))
     steps = Timestep(*(np.stack(x, axis=1) for x in zip(*timesteps, strict=True)))  # [env time ...]
-    action = np.stack(actions, axis=1)
+    action, value = np.stack(actions, axis=1), np.stack(values, axis=1)
     return [
         episode
         for i in range(env.num_envs)
-        for episode in split_episodes(Timestep(*(x[i] for x in steps)), action[i])
+        for episode in split_episodes(Timestep(*(x[i] for x in steps)), action[i], value[i])
     ]
 
 
 def _step(params, carry, timestep, key, *, greedy):
     carry, action, transitions, _ = policy(params, carry, timestep, key, greedy=greedy)
-    return carry, action, transitions[0].action
+    return carry, action, transitions[0].action, worker_values(params, carry)
+
+
+def worker_values(params: AgentParams, carry: ActCarry) -> Float[Array, "env kind"]:
+    """Return what the worker's critics expect in the step after which `policy` returned this carry."""
+    seen = read_carry(params, carry, 0).policy_input
+    value = eqx.filter_vmap(lambda critic: critic.mean(critic.logits(seen)))(params.worker.critics)
+    return jnp.moveaxis(value, 0, -1)
 
 
 _step = jax.jit(_step, static_argnames="greedy")
 
 
-def split_episodes(steps: Timestep, action: np.ndarray) -> list[Recording]:
+def split_episodes(steps: Timestep, action: np.ndarray, value: np.ndarray | None = None) -> list[Recording]:
     """Cut the steps of one environment, which lead with `time`, where episodes begin.
 
     Raises `ValueError` if there is not one action for every step.
@@ -76,6 +90,7 @@ def split_episodes(steps: Timestep, action: np.ndarray) -> list[Recording]:
             action[begin:end],
             steps.reward[begin:end],
             bool(steps.is_last[end - 1]),
+            None if value is None else value[begin:end],
         )
         for begin, end in zip(begins, ends, strict=True)
     ]

@@ -25,7 +25,7 @@ from hieros_eqx.core import (
     transforms,
 )
 from hieros_eqx.errors import EnvError
-from hieros_eqx.report import figures, intervals, open_loop, recording, run_summary
+from hieros_eqx.report import figures, intervals, open_loop, recording, run_summary, scores
 from hieros_eqx.types import Timestep
 
 
@@ -195,6 +195,21 @@ REPORTS = {
         (lambda: intervals.bootstrap(x(0)), ValueError, "at least one sample, got none"),
         (lambda: intervals.bootstrap(x(3), resamples=0), ValueError, "at least 1 resample.*got 0"),
         (lambda: intervals.bootstrap(x(3), confidence=95.0), ValueError, r"confidence in \(0, 1\).* 95.0"),
+    ],
+    "report.intervals.check_bootstrap": [
+        (lambda: intervals.check_bootstrap(0, 0.95), ValueError, "at least 1 resample.*got 0"),
+        (lambda: intervals.check_bootstrap(9, 1.0), ValueError, r"confidence in \(0, 1\).* 1.0"),
+    ],
+    "report.scores.aggregate": [
+        (lambda: scores.aggregate({}), ValueError, "got no games"),
+        (lambda: scores.aggregate({"a": []}), ValueError, "at least one score of every game.*'a': 0"),
+        (lambda: scores.aggregate({"a": [1.0], "b": [1.0, 2.0]}), ValueError, "equally many seeds"),
+        (lambda: scores.aggregate({"a": [float("nan")]}), ValueError, "finite scores"),
+        (lambda: scores.aggregate({"a": [1.0]}, confidence=95.0), ValueError, r"confidence in \(0, 1\)"),
+    ],
+    "report.scores.probability_of_improvement": [
+        (lambda: scores.probability_of_improvement({"a": [1.0]}, {"b": [1.0]}), ValueError, "the same games"),
+        (lambda: scores.probability_of_improvement({}, {}), ValueError, "got no games"),
     ],
     "report.run_summary.series": [
         (lambda: run_summary.series(LINES, 1, "loss"), ValueError, "a level among the 1 .* got 1"),

@@ -195,6 +195,7 @@ LEFT_OUT = {
     "agent.num_seeds": "reads one field of a state",
     "agent.seed_mesh": "any number of seeds has an answer: None where nothing is to be spread",
     "training.enable_compilation_cache": "takes nothing; its variable is that of a folder which is made",
+    "report.recording.worker_values": "takes the carry that `policy` has just returned",
     "replay.first_start": "takes a ring alone, which `init_replay` has made",
     "replay.count_visits": "compiled into updates, after `draw` has refused what is wrong",
     "replay.write_back": "compiled into updates, after `draw` has refused what is wrong",

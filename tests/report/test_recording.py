@@ -1,9 +1,11 @@
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
 
 from hieros_eqx.agent import init_params
 from hieros_eqx.config import make_preset, override
+from hieros_eqx.core.transforms import symexp_bins
 from hieros_eqx.envs import random_length
 from hieros_eqx.envs.scripted import decode_picture
 from hieros_eqx.errors import EnvError
@@ -55,6 +57,18 @@ def test_actions_are_one_hot_and_zero_at_the_end(episodes):
         total[-1] = 0 if episode.complete else 1
         np.testing.assert_array_equal(episode.action.sum(axis=1), total)
         np.testing.assert_array_equal(episode.action.max(axis=1), total)
+
+
+def test_values_are_those_of_the_critics(params, episodes):
+    """An untrained critic says 0; one that puts all on its last bin, by a bias, says what that stands for."""
+    assert all(e.value.shape == (len(e.action), 3) and not e.value.any() for e in episodes)
+    bias = params.worker.critics.mlp.output.bias
+    sure = eqx.tree_at(lambda p: p.worker.critics.mlp.output.bias, params, bias.at[1, -1].set(50.0))
+    env = random_length(num_envs=2, lengths=SCRIPT, images=True)
+    largest = symexp_bins(bias.shape[-1])[-1]
+    for episode in collect_episodes(sure, env, 4, jax.random.key(1)):
+        np.testing.assert_allclose(episode.value[:, 1], largest, rtol=1e-3)
+        assert not episode.value[:, [0, 2]].any()
 
 
 def test_an_untrained_agent_is_measured(params, episodes):
