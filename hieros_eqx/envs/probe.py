@@ -1,12 +1,14 @@
 """Probe environments for learning: each tests one ability, has a known answer, and costs next to nothing.
 
-The ladder: `constant_reward`, `observation_value`, `discounting`, `action_choice`,
-`action_from_observation`, `memory`. All have two actions and a vector observation in [-1, 1]; `images=True`
-paints its numbers as vertical stripes of a picture. Each episode draws a cue, -1 or 1.
+The first rungs of the ladder: `constant_reward`, `observation_value`, `discounting`, `truncation`,
+`action_choice`, `action_from_observation`, `memory`, `episode_reset` (`probe_worlds` has those above). All
+have two actions and a vector observation in [-1, 1]; `images=True` paints its numbers as vertical stripes of
+a picture. Each episode draws a cue, -1 or 1.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped, UInt8
@@ -20,15 +22,26 @@ from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
 
 ACTIONS = 2
 GOOD_ACTION = 1
+HIDDEN = 2  # magnitude of a cue that is not shown
+
+
+class Moment(NamedTuple):
+    """Where the episodes stand. All lead with `env`."""
+
+    time: Int[np.ndarray, " env"]  # 0 at the first observation
+    cue: Int[np.ndarray, " env"]
+    cue_before: Int[np.ndarray, " env"]  # of the episode before; 0 in the first
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What makes one probe: functions of the time (0 at the first observation), the cue and the action."""
+    """What makes one probe: functions of the moment and of the action that led to it."""
 
     length: int  # steps after the first observation
-    observe: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]  # (time, cue) -> features
-    reward: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # (time, cue, action)
+    observe: Callable[[Moment], list[np.ndarray]]  # features
+    reward: Callable[[Moment, np.ndarray], np.ndarray]
+    truncates: bool = False  # rather than terminates
+    cues: tuple[int, ...] = (-1, 1)
 
 
 def constant_reward(*, num_envs: int = 1, seed: int = 0, images: bool = False) -> VectorEnv:
@@ -36,8 +49,8 @@ def constant_reward(*, num_envs: int = 1, seed: int = 0, images: bool = False) -
     return _env(
         Probe(
             length=1,
-            observe=lambda time, _cue: [0.0 * time],
-            reward=lambda time, _cue, _action: np.ones(time.shape),
+            observe=lambda at: [0.0 * at.time],
+            reward=lambda at, _action: np.ones(at.time.shape),
         ),
         num_envs,
         seed,
@@ -48,7 +61,7 @@ def constant_reward(*, num_envs: int = 1, seed: int = 0, images: bool = False) -
 def observation_value(*, num_envs: int = 1, seed: int = 0, images: bool = False) -> VectorEnv:
     """One step; the reward is the cue in sight: the return is what is observed."""
     return _env(
-        Probe(length=1, observe=lambda _time, cue: [cue], reward=lambda _time, cue, _action: cue),
+        Probe(length=1, observe=lambda at: [at.cue], reward=lambda at, _action: at.cue),
         num_envs,
         seed,
         images,
@@ -62,8 +75,28 @@ def discounting(*, num_envs: int = 1, seed: int = 0, images: bool = False, lengt
     return _env(
         Probe(
             length=length,
-            observe=lambda time, _cue: [2 * time / length - 1],
-            reward=lambda time, _cue, _action: time >= length,
+            observe=lambda at: [2 * at.time / length - 1],
+            reward=lambda at, _action: at.time >= length,
+        ),
+        num_envs,
+        seed,
+        images,
+    )
+
+
+def truncation(*, num_envs: int = 1, seed: int = 0, images: bool = False, length: int = 4) -> VectorEnv:
+    """Reward 1 a step, nothing to see, cut short after `length` steps: the value is 1 / (1 - discount).
+
+    An agent that takes the cut for an end says less: at most the discounted sum of `length` rewards.
+    """
+    if length < 1:
+        raise EnvError(f"wanted a length of at least 1, got {length}")
+    return _env(
+        Probe(
+            length=length,
+            observe=lambda at: [0.0 * at.time],
+            reward=lambda at, _action: np.ones(at.time.shape),
+            truncates=True,
         ),
         num_envs,
         seed,
@@ -76,8 +109,8 @@ def action_choice(*, num_envs: int = 1, seed: int = 0, images: bool = False) -> 
     return _env(
         Probe(
             length=1,
-            observe=lambda time, _cue: [0.0 * time],
-            reward=lambda _time, _cue, action: np.where(action == GOOD_ACTION, 1, -1),
+            observe=lambda at: [0.0 * at.time],
+            reward=lambda _at, action: np.where(action == GOOD_ACTION, 1, -1),
         ),
         num_envs,
         seed,
@@ -88,9 +121,7 @@ def action_choice(*, num_envs: int = 1, seed: int = 0, images: bool = False) -> 
 def action_from_observation(*, num_envs: int = 1, seed: int = 0, images: bool = False) -> VectorEnv:
     """One step: 1 for action 1 at cue 1 or action 0 at cue -1, else -1; without looking 0 on average."""
     return _env(
-        Probe(
-            length=1, observe=lambda _time, cue: [cue], reward=lambda _time, cue, action: _obeys(cue, action)
-        ),
+        Probe(length=1, observe=lambda at: [at.cue], reward=lambda at, action: _obeys(at.cue, action)),
         num_envs,
         seed,
         images,
@@ -107,8 +138,29 @@ def memory(*, num_envs: int = 1, seed: int = 0, images: bool = False, delay: int
     return _env(
         Probe(
             length=delay + 1,
-            observe=lambda time, cue: [cue * (time == 0), np.where(time >= delay, 1, -1)],
-            reward=lambda time, cue, action: _obeys(cue, action) * (time > delay),
+            observe=lambda at: [at.cue * (at.time == 0), np.where(at.time >= delay, 1, -1)],
+            reward=lambda at, action: _obeys(at.cue, action) * (at.time > delay),
+        ),
+        num_envs,
+        seed,
+        images,
+    )
+
+
+def episode_reset(*, num_envs: int = 1, seed: int = 0, images: bool = False) -> VectorEnv:
+    """One step: half of the episodes show their cue, which the action must obey.
+
+    The other half show 0 and pay for the cue of the episode *before*: whoever does not let go of the past
+    gains 1 there, too; whoever starts each episode afresh gains 0 on average.
+    """
+    return _env(
+        Probe(
+            length=1,
+            observe=lambda at: [at.cue * (abs(at.cue) == 1)],
+            reward=lambda at, action: _obeys(
+                np.sign(np.where(abs(at.cue) == HIDDEN, at.cue_before, at.cue)), action
+            ),
+            cues=(-HIDDEN, -1, 1, HIDDEN),
         ),
         num_envs,
         seed,
@@ -122,9 +174,11 @@ PROBES = {
         constant_reward,
         observation_value,
         discounting,
+        truncation,
         action_choice,
         action_from_observation,
         memory,
+        episode_reset,
     )
 }
 
@@ -154,7 +208,8 @@ class ProbeSimulator:
         self._time = np.zeros(num_envs, np.int64)
         self._cue = np.zeros(num_envs, np.int64)
         self._action = np.zeros(num_envs, np.int32)
-        features = len(probe.observe(self._time, self._cue))
+        self._cue_before = np.zeros(num_envs, np.int64)
+        features = len(probe.observe(self._now()))
         self.spaces = Spaces(
             observation=ObservationSpace(
                 kind="image" if images else "vector", shape=(SIDE, SIDE, 3) if images else (features,)
@@ -176,10 +231,9 @@ class ProbeSimulator:
     def recv(self) -> RawStep:
         """What came of it."""
         over = self._time >= self._probe.length
-        reward: Float[np.ndarray, " env"] = self._probe.reward(self._time, self._cue, self._action).astype(
-            float
-        )
-        return RawStep(self._observe(), reward, over, np.zeros_like(over))
+        reward: Float[np.ndarray, " env"] = self._probe.reward(self._now(), self._action).astype(float)
+        cut = over & self._probe.truncates
+        return RawStep(self._observe(), reward, over & ~cut, cut)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -187,8 +241,12 @@ class ProbeSimulator:
     def _begin(self, where: np.ndarray) -> None:
         self._time = np.where(where, 0, self._time)
         for i in np.flatnonzero(where):
-            self._cue[i] = self._rngs[i].choice((-1, 1))
+            self._cue_before[i] = self._cue[i]
+            self._cue[i] = self._rngs[i].choice(self._probe.cues)
+
+    def _now(self) -> Moment:
+        return Moment(self._time, self._cue, self._cue_before)
 
     def _observe(self) -> np.ndarray:
-        vector = np.stack(self._probe.observe(self._time, self._cue), axis=1).astype(np.float32)
+        vector = np.stack(self._probe.observe(self._now()), axis=1).astype(np.float32)
         return stripes(vector) if self._images else vector

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from hieros_eqx.envs import PROBES, CheckedEnv, random_length
-from hieros_eqx.envs.probe import action_from_observation, discounting, memory
+from hieros_eqx.envs.probe import action_from_observation, discounting, memory, truncation
 from hieros_eqx.envs.scripted import decode_picture, reward_at
 from hieros_eqx.errors import EnvError
 
 
-def episodes(env, policy, steps):
+def episodes(env, policy, steps, *, truncated=False):
     """Returns of the finished episodes of env 0 under `policy(observation [env ...]) -> action`."""
     env, returns, total = CheckedEnv(env), [], 0.0
     now = env.reset()
@@ -17,7 +17,7 @@ def episodes(env, policy, steps):
         now = env.step(policy(now.observation))
         total = 0.0 if now.is_first[0] else total + float(now.reward[0])
         if now.is_last[0]:
-            assert now.is_terminal[0]
+            assert now.is_terminal[0] != truncated
             returns.append(total)
     return returns
 
@@ -67,6 +67,37 @@ def test_time_is_in_sight_and_the_reward_comes_last():
     steps = [env.reset()] + [env.step(np.zeros(1, int)) for _ in range(5)]
     np.testing.assert_allclose([s.observation[0, 0] for s in steps], np.linspace(-1, 1, 6), atol=1e-6)
     assert [s.reward[0] for s in steps] == [0, 0, 0, 0, 0, 1]
+
+
+def test_a_cut_is_no_end():
+    returns = episodes(PROBES["truncation"](length=3), lambda o: np.zeros(len(o), int), 41, truncated=True)
+    assert returns == [3] * 10
+
+
+def test_who_does_not_forget_gains_where_nothing_is_in_sight():
+    env = CheckedEnv(PROBES["episode_reset"](num_envs=1, seed=3))
+    now, cue_before, gained = env.reset(), 0.0, {True: [], False: []}
+    for _ in range(3000):
+        cue = float(now.observation[0, 0])
+        followed = cue or cue_before
+        step = env.step(np.array([int(followed > 0)]))
+        assert step.is_last[0] and step.is_terminal[0]
+        if cue or cue_before:
+            gained[cue != 0].append(float(step.reward[0]))
+        cue_before, now = cue, env.step(np.array([0]))
+    assert set(gained[True]) == {1}
+    assert set(gained[False]) == {1}
+
+
+def test_hidden_cues_are_worth_nothing_to_who_forgets():
+    env = CheckedEnv(PROBES["episode_reset"](num_envs=64, seed=3))
+    hidden, now = [], env.reset()
+    for _ in range(200):
+        step = env.step(np.ones(64, int))
+        hidden.extend(step.reward[now.observation[:, 0] == 0])
+        now = env.step(np.zeros(64, int))
+    assert set(hidden) == {-1, 1}
+    assert abs(np.mean(hidden)) < 4 / np.sqrt(len(hidden))
 
 
 @pytest.mark.parametrize("delay", [1, 3])
@@ -129,7 +160,9 @@ def test_impossible_lengths(bad):
         random_length(num_envs=2, **bad)
 
 
-@pytest.mark.parametrize("make", [lambda: memory(delay=0), lambda: discounting(length=0)])
+@pytest.mark.parametrize(
+    "make", [lambda: memory(delay=0), lambda: discounting(length=0), lambda: truncation(length=0)]
+)
 def test_impossible_probes(make):
     with pytest.raises(EnvError, match="at least 1"):
         make()

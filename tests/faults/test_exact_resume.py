@@ -64,6 +64,7 @@ ATARI = [
 ]
 OTHER_KINDS = {
     "two seeds": ["training.seeds=[3,0]"],
+    "RSSM": ["world_model.kind=rssm"],
     "continuous": [PENDULUM],
     "continuous, two seeds": [PENDULUM, "training.seeds=[3,0]"],
     "Atari": ATARI,

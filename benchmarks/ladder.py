@@ -1,0 +1,254 @@
+"""The probe ladder: environments with known answers, sizes to learn them at, and what is asked of them.
+
+Each rung isolates one ability. `learning.py` climbs the whole ladder and records it; `tests/learning` climbs
+the rungs that are quick.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from hieros_eqx.config import HierosConfig, make_preset, override
+from hieros_eqx.envs import VectorEnv, probe, probe_worlds
+from hieros_eqx.report.recording import Recording, collect_episodes
+from hieros_eqx.training.agents import Agent
+
+SIZES = (  # over `laptop`: the smallest networks that every rung can be climbed with
+    "world_model.s5.width=32",
+    "world_model.s5.state=16",
+    "world_model.s5.num_blocks=1",
+    "world_model.s5.init_blocks=2",
+    "world_model.stoch=4",
+    "world_model.classes=4",
+    "world_model.deter=32",
+    "world_model.hidden=32",
+    "world_model.mlp_width=32",
+    "world_model.mlp_layers=1",
+    "world_model.cnn_depth=4",
+    "world_model.bins=41",
+    "world_model.free_nats=0",  # a cue is 0.7 nats: below one free nat the prior need not learn it
+    "subgoal.factors=4",
+    "subgoal.classes=4",
+    "subgoal.hidden=32",
+    "subgoal.layers=2",
+    "behaviour.hidden=32",
+    "behaviour.horizon=6",
+    "behaviour.discount=0.9",
+    "optimizer.world_model_rate=1e-3",
+    "optimizer.actor_critic_rate=1e-3",
+    "optimizer.autoencoder_rate=1e-3",
+    "training.batch=8",
+    "training.sequence=16",
+    "training.train_every=4",
+    "training.log_every=1000",
+    "env.num_envs=4",
+)
+REMEMBERING = (  # an exclusive or of cue and action: larger networks leave the plateau before it sooner
+    "world_model.s5.width=64",
+    "world_model.s5.state=32",
+    "world_model.hidden=64",
+    "world_model.deter=64",
+    "optimizer.world_model_rate=3e-3",
+)
+EVALUATION_ENVS, EVALUATION_SEED = 16, 1_000_003
+
+Measures = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One probe: the environments, how long they are learned for, and what a trained agent must show."""
+
+    make: Callable[..., VectorEnv]
+    ability: str
+    env_steps: int
+    """Of every seed, summed over its environments."""
+    play: int = 64
+    """Steps of every environment that a trained agent is measured over."""
+    measure: Callable[[Sequence[Recording], HierosConfig], Measures]
+    least: tuple[tuple[str, float], ...] = ()
+    """Measures that must reach a number."""
+    most: tuple[tuple[str, float], ...] = ()
+    """Measures that must not exceed one."""
+    changes: tuple[str, ...] = ()
+    """Fields that differ from `SIZES`."""
+    variants: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Further configurations to try, by name."""
+    images: bool = True
+    """Whether it can show pictures, too."""
+
+    def config(self, seeds: Sequence[int], changes: Sequence[str] = ()) -> HierosConfig:
+        """Return the configuration, with one level unless changed."""
+        config = override(make_preset("laptop"), ["levels=1", *SIZES, *self.changes, *changes])
+        training = replace(config.training, env_steps=self.env_steps, seeds=tuple(seeds))
+        return replace(config, training=training)
+
+    def met(self, measures: Measures) -> bool:
+        """Whether a trained agent shows what is asked for."""
+        enough = all(measures[name] >= bound for name, bound in self.least)
+        return enough and all(measures[name] <= bound for name, bound in self.most)
+
+
+def measure(rung: Rung, agent: Agent, env: Callable[..., VectorEnv] | None = None) -> Measures:
+    """Play with a trained agent in fresh environments and return what is asked of it."""
+    envs = (env or rung.make)(num_envs=EVALUATION_ENVS, seed=EVALUATION_SEED)
+    episodes = collect_episodes(agent.params, envs, rung.play, jax.random.key(EVALUATION_SEED))
+    return rung.measure([episode for episode in episodes if episode.complete], agent.config)
+
+
+# ------------------------------------------------------------------------------------------ measures
+
+
+def returns(episodes: Sequence[Recording], config: HierosConfig) -> Measures:
+    """Return the mean return."""
+    del config
+    return {"return": float(np.mean([episode.reward.sum() for episode in episodes]))}
+
+
+def value_error(episodes: Sequence[Recording], config: HierosConfig) -> Measures:
+    """Return the mean size of value minus discounted return, over all steps."""
+    errors = []
+    for episode in episodes:
+        assert episode.value is not None
+        following, truth = 0.0, np.zeros(len(episode.reward))
+        for t in reversed(range(len(truth))):
+            following = truth[t] = episode.reward[t] + config.behaviour.discount * following
+        errors.append(episode.value[:, 0] - truth)
+    return {"value_error": float(np.mean(np.abs(np.concatenate(errors))))}
+
+
+def endless_value(episodes: Sequence[Recording], config: HierosConfig) -> Measures:
+    """Return the mean value after the first step, as a share of 1 / (1 - discount)."""
+    values = np.concatenate([e.value[1:, 0] for e in episodes if e.value is not None])
+    return {"share_of_endless": float(values.mean() * (1 - config.behaviour.discount))}
+
+
+def seen_and_hidden(episodes: Sequence[Recording], config: HierosConfig) -> Measures:
+    """Return the mean return of episodes that show their cue, and the size of that of the others."""
+    del config
+    seen = np.array([episode.observation[0, 0] != 0 for episode in episodes])
+    total = np.array([episode.reward.sum() for episode in episodes])
+    return {"return_seen": float(total[seen].mean()), "return_hidden": float(abs(total[~seen].mean()))}
+
+
+# ------------------------------------------------------------------------------------------ the ladder
+
+
+LADDER: dict[str, Rung] = {
+    "constant_reward": Rung(
+        make=probe.constant_reward,
+        ability="the value of a constant",
+        env_steps=4_000,
+        measure=value_error,
+        most=(("value_error", 0.05),),
+    ),
+    "observation_value": Rung(
+        make=probe.observation_value,
+        ability="a value that is read from the observation",
+        env_steps=8_000,
+        measure=value_error,
+        most=(("value_error", 0.1),),
+    ),
+    "discounting": Rung(
+        make=probe.discounting,
+        ability="discounting over several steps",
+        env_steps=8_000,
+        measure=value_error,
+        most=(("value_error", 0.05),),
+    ),
+    "truncation": Rung(
+        make=probe.truncation,
+        ability="bootstrapping where an episode was cut",
+        env_steps=12_000,
+        measure=endless_value,
+        least=(("share_of_endless", 0.9),),
+        most=(("share_of_endless", 1.1),),
+    ),
+    "action_choice": Rung(
+        make=probe.action_choice,
+        ability="choosing an action",
+        env_steps=6_000,
+        measure=returns,
+        least=(("return", 0.9),),
+    ),
+    "action_from_observation": Rung(
+        make=probe.action_from_observation,
+        ability="choosing an action by the observation",
+        env_steps=12_000,
+        measure=returns,
+        least=(("return", 0.9),),
+    ),
+    "memory_4": Rung(
+        make=partial(probe.memory, delay=4),
+        ability="a cue that counts 4 steps later",
+        env_steps=30_000,
+        measure=returns,
+        least=(("return", 0.8),),
+        changes=(*REMEMBERING, "training.train_every=2"),
+    ),
+    "memory_60": Rung(
+        make=partial(probe.memory, delay=60),
+        ability="a cue that counts 60 steps later",
+        env_steps=120_000,
+        play=620,
+        measure=returns,
+        least=(("return", 0.8),),
+        changes=(*REMEMBERING, "training.sequence=128", "training.train_every=16"),
+        images=False,
+    ),
+    "episode_reset": Rung(
+        make=probe.episode_reset,
+        ability="letting go of the episode before",
+        env_steps=16_000,
+        play=256,
+        measure=seen_and_hidden,
+        least=(("return_seen", 0.9),),
+        most=(("return_hidden", 0.2),),
+        images=False,
+    ),
+    "errands": Rung(
+        make=probe_worlds.errands,
+        ability="macro-behaviour that a subgoal can ask for",
+        env_steps=80_000,
+        play=170,
+        measure=returns,
+        least=(("return", 0.8),),
+        variants=(("subgoals_alone", ("levels=2", "reward.extrinsic_levels=upper")),),
+    ),
+    "corridor": Rung(
+        make=probe_worlds.corridor,
+        ability="going where only novelty leads",
+        env_steps=60_000,
+        play=310,
+        measure=returns,
+        least=(("return", 0.9),),
+        variants=(("without_novelty", ("reward.novelty_weight=0",)),),
+    ),
+    "pixel_catch": Rung(
+        make=probe_worlds.pixel_catch,
+        ability="a ball of 2 pixels in a picture",
+        env_steps=40_000,
+        play=170,
+        measure=returns,
+        least=(("return", 0.8),),
+        changes=(
+            "world_model.cnn_depth=8",
+            "behaviour.horizon=16",
+            "world_model.hidden=64",
+            "world_model.stoch=8",
+            "world_model.classes=8",
+        ),
+        images=False,
+    ),
+}
+"""In the order in which to climb it."""
+
+
+def make(name: str, images: bool) -> Callable[..., Any]:
+    """Return the factory of a rung's environments, with vectors or pictures."""
+    rung = LADDER[name]
+    return partial(rung.make, images=True) if images else rung.make
