@@ -75,7 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         )
     series = columns(watch.samples)
     found = judge(series, chosen.warm_up)
-    print(table([["series", "median", "per hour", "from", "to", "flat"], *rows(found)]))
     measured = {
         "minutes": series["minutes"][-1],
         "env_steps": result.env_step,
@@ -88,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "series": {name: thinned(values) for name, values in series.items()},
     }
     record = write("soak", chosen, arguments, measured)
+    print(table(rows(found)))
     if importlib.util.find_spec("matplotlib"):
         draw(series, chosen.warm_up, chosen.results / "soak.png")
     return record
@@ -274,7 +274,10 @@ def thinned(values: Sequence[float]) -> list[float]:
 def rows(found: Mapping[str, Mapping[str, Any]]) -> list[list[Any]]:
     """Return the lines of the table that is printed."""
     words = {True: "yes", False: "NO", None: "-"}
-    return [[name, own["median"], own["per_hour"], words[own.get("flat")]] for name, own in found.items()]
+    lines: list[list[Any]] = [["series", "median", "per hour", "from", "to", "flat"]]
+    for name, own in found.items():
+        lines.append([name, own["median"], own["per_hour"], *own["interval"], words[own.get("flat")]])
+    return lines
 
 
 def draw(series: Mapping[str, Sequence[float]], warm_up: float, path: Path) -> None:

@@ -6,6 +6,7 @@ import random
 import bench_checkpoint
 import pytest
 import soak
+from machine import table
 
 TINY = ["--preset", "debug", "--set", "levels=1"]
 
@@ -128,3 +129,10 @@ def test_a_series_is_thinned_evenly():
     values = soak.thinned([float(i) for i in range(1000)])
     assert len(values) == soak.POINTS and (values[0], values[-1]) == (0, 999)
     assert soak.thinned([1 / 3]) == [0.333333]
+
+
+def test_the_table_has_a_line_for_every_series():
+    minutes = [0.0, 1.0, 2.0]
+    series = {name: [1.0, 1.0, 2.0] for name in soak.SHOWN} | {"minutes": minutes, "env_step": [1, 2, 3]}
+    lines = table(soak.rows(soak.judge(series, 0))).splitlines()
+    assert [line.split()[0] for line in lines] == ["series", *soak.SHOWN]
