@@ -5,7 +5,7 @@ the rungs that are quick.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -83,9 +83,8 @@ class Rung:
 
     def config(self, seeds: Sequence[int], changes: Sequence[str] = ()) -> HierosConfig:
         """Return the configuration, with one level unless changed."""
-        config = override(make_preset("laptop"), ["levels=1", *SIZES, *self.changes, *changes])
-        training = replace(config.training, env_steps=self.env_steps, seeds=tuple(seeds))
-        return replace(config, training=training)
+        run = (f"training.env_steps={self.env_steps}", f"training.seeds={list(seeds)}")
+        return override(make_preset("laptop"), ["levels=1", *run, *SIZES, *self.changes, *changes])
 
     def met(self, measures: Measures) -> bool:
         """Whether a trained agent shows what is asked for."""

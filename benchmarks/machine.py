@@ -181,7 +181,7 @@ def write(script: str, chosen: argparse.Namespace, arguments: Sequence[str], mea
     """Append one line to `<results>/<script>.jsonl`: when, what, where and by which versions; return it."""
     record = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", f"benchmarks/{script}.py", *_without_results(arguments)]),
+        "command": shlex.join(["python", f"benchmarks/{script}.py", *_without_folders(arguments)]),
         "measured_at": provenance.commit(),
         "versions": {"python": platform.python_version()} | provenance.versions(),
         "device": device(),
@@ -194,13 +194,14 @@ def write(script: str, chosen: argparse.Namespace, arguments: Sequence[str], mea
     return record
 
 
-def _without_results(arguments: Sequence[str]) -> list[str]:
-    """Leave out where the record went: it says nothing, and is a path of one machine."""
+def _without_folders(arguments: Sequence[str]) -> list[str]:
+    """Leave out where record and runs went: it says nothing, and names folders of one machine."""
     kept, skip = [], False
     for argument in arguments:
-        if not skip and argument != "--results" and not argument.startswith("--results="):
+        named = argument.partition("=")[0] in ("--results", "--out")
+        if not skip and not named:
             kept.append(argument)
-        skip = argument == "--results"
+        skip = named and "=" not in argument
     return kept
 
 

@@ -8,7 +8,9 @@ parameters shrink by a tenth, and writing them would take several times as long.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from hieros_eqx.errors import CheckpointError
 from hieros_eqx.training.log import write_json
 
 LAYOUT = "layout.json"
+MERGED = "manifest.ocdbt"  # of what Orbax writes, last; without it nothing is found again
+PATTERN = set("*?[]")
 CHUNK_BYTES = 1 << 24  # that Orbax writes at once
 
 
@@ -39,8 +43,10 @@ def write(folder: Path, arrays: Mapping[str, Any]) -> None:
         groups.setdefault(str(array.dtype), []).append(np.ravel(array))
     packs = {dtype: np.concatenate(own) for dtype, own in groups.items()}
     how = {dtype: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES) for dtype in packs}
-    with _checkpointer() as checkpointer:
-        checkpointer.save(folder.resolve(), args=ocp.args.PyTreeSave(packs, save_args=how))
+    with _checkpointer() as checkpointer, _plainly_named(folder.resolve()) as path:
+        checkpointer.save(path, args=ocp.args.PyTreeSave(packs, save_args=how))
+    if not (folder / MERGED).is_file():  # Orbax only warns
+        raise OSError(f"{folder}: Orbax has not put together what it wrote; {MERGED} is missing.")
     write_json(folder / LAYOUT, _layout(arrays))
 
 
@@ -71,6 +77,22 @@ def read(folder: Path, wanted: Mapping[str, Any]) -> dict[str, np.ndarray]:
         starts[dtype] = start + math.prod(shape)
         found[name] = packs[dtype][start : starts[dtype]].reshape(shape).copy()
     return {name: found[name] for name in wanted}
+
+
+@contextmanager
+def _plainly_named(folder: Path) -> Iterator[Path]:
+    """Give a path to `folder` that no pattern is read into.
+
+    Orbax (0.12.8) looks for what it has written with `glob`, to which a folder such as `seeds[0,1]` is a
+    pattern that matches others: it would leave a checkpoint that nobody can read.
+    """
+    if not set(str(folder)) & PATTERN:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="hieros-eqx-") as temporary:
+        alias = Path(temporary) / "alias"
+        alias.symlink_to(folder.parent, target_is_directory=True)
+        yield alias / folder.name
 
 
 def _checkpointer() -> ocp.Checkpointer:

@@ -21,6 +21,15 @@ def test_stopped_after_every_step(finished, again):
     assert [path.name for path in again.path.rglob(".*")] == [".lock"], "nothing half written is left"
 
 
+def test_a_directory_whose_name_is_a_pattern(finished, tmp_path):
+    """`glob` reads it as one, and so would whoever looks for files by it."""
+    run = Run(finished.config, tmp_path / "seeds[0,1] *?")
+    for stop_after in (30, None):
+        run.go_on(stop_after)
+    assert_same_run(run, finished)
+    assert [path.name for path in tmp_path.iterdir()] == ["seeds[0,1] *?"]
+
+
 def test_checkpoints_by_the_clock(finished, again, monkeypatch):
     """Ten minutes pass at every look at the clock: every step is saved, whatever its number."""
     now = [0.0]

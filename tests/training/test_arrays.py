@@ -36,6 +36,24 @@ def test_arrays_come_back_to_the_bit(named, tmp_path):
         assert found[name].tobytes() == np.asarray(wanted).tobytes(), name
 
 
+@pytest.mark.parametrize("name", ["seeds[0,1]", "what?", "run*", "[a-z", "a b"])
+def test_folders_whose_names_are_patterns(named, tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / "seeds0").mkdir()  # that the first pattern matches
+    arrays.write(tmp_path / name / "x", arrays.to_host(named))
+    found = arrays.read(tmp_path / name / "x", named)
+    assert all(found[key].tobytes() == np.asarray(wanted).tobytes() for key, wanted in named.items())
+    assert not any((tmp_path / "seeds0").iterdir())
+
+
+def test_what_orbax_leaves_in_pieces_is_no_success(named, tmp_path, monkeypatch):
+    """Without the plain name, Orbax itself only warns."""
+    monkeypatch.setattr(arrays, "PATTERN", frozenset())
+    (tmp_path / "seeds[0,1]").mkdir()
+    with pytest.raises(OSError, match="has not put together what it wrote"):
+        arrays.write(tmp_path / "seeds[0,1]" / "x", arrays.to_host(named))
+
+
 def test_the_order_is_that_of_the_folder(named, tmp_path):
     """Another version may walk its tree in another order."""
     arrays.write(tmp_path / "x", arrays.to_host(dict(reversed(named.items()))))

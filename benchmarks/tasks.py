@@ -1,0 +1,120 @@
+"""Environments that are played for their return, the sizes they are learned at, and what is asked of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hieros_eqx.config import HierosConfig, make_preset, override
+from hieros_eqx.envs.pin_pad import pin_pad
+from hieros_eqx.report.intervals import bootstrap
+from hieros_eqx.training.agents import Agent
+from hieros_eqx.training.evaluation_seeds import evaluate_seeds
+
+VECTORS = (  # over `laptop`: for environments that show a few numbers
+    "world_model.s5.width=64",
+    "world_model.s5.state=32",
+    "world_model.s5.num_blocks=1",
+    "world_model.stoch=8",
+    "world_model.classes=8",
+    "world_model.deter=64",
+    "world_model.hidden=64",
+    "world_model.mlp_width=64",
+    "world_model.bins=63",
+    "subgoal.hidden=64",
+    "behaviour.hidden=64",
+    "optimizer.world_model_rate=1e-3",
+    "optimizer.actor_critic_rate=3e-4",
+    "optimizer.autoencoder_rate=1e-3",
+    "training.batch=8",
+    "training.sequence=32",
+    "training.log_every=1000",
+)
+EVALUATION_SEED = 1_000_003
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One environment, how long it is learned for, and the mean return that is asked for."""
+
+    env: Any
+    """An id, an Atari game after `atari:`, or a factory."""
+    ability: str
+    env_steps: int
+    episodes: int = 100
+    """That every trained agent plays."""
+    least: float | None = None
+    """Mean return over seeds and episodes."""
+    above: float | None = None
+    """What the 95 % interval of the mean return must exclude."""
+    changes: tuple[str, ...] = ()
+    """Fields that differ from `laptop`."""
+
+    def config(self, seeds: Sequence[int], changes: Sequence[str] = ()) -> HierosConfig:
+        """Return the configuration, with one level unless changed."""
+        named = []
+        if isinstance(self.env, str):
+            game = self.env.removeprefix("atari:")
+            named = [f"env.id={self.env}" if game == self.env else f"env.game={game}"]
+        run = (f"training.env_steps={self.env_steps}", f"training.seeds={list(seeds)}")
+        return override(make_preset("laptop"), ["levels=1", *run, *named, *self.changes, *changes])
+
+    @property
+    def factory(self) -> Any:
+        """The environment to pass to `train`; None where the configuration names it."""
+        return None if isinstance(self.env, str) else self.env
+
+
+def play(task: Task, agents: Mapping[int, Agent], training_returns: Sequence[float]) -> dict[str, Any]:
+    """Let every trained agent play, and return what is asked of them."""
+    results = evaluate_seeds(agents, task.factory, task.episodes, seed=EVALUATION_SEED)
+    every = np.array([value for own in results.values() for value in own.returns], np.float64)
+    mean, low, high = bootstrap(every)
+    met = (task.least is None or mean >= task.least) and (task.above is None or low > task.above)
+    return {
+        "episodes": task.episodes,
+        "asked": {"least": task.least, "above": task.above},
+        "mean_return": mean,
+        "interval": [low, high],
+        "mean_return_by_seed": {str(seed): own.mean for seed, own in results.items()},
+        "last_100_training_episodes": float(np.mean(training_returns[-100 * len(agents) :])),
+        "met": met,
+    }
+
+
+TASKS: dict[str, Task] = {
+    "catch": Task(
+        env="Catch-v0",
+        ability="a small game of vectors",
+        env_steps=20_000,
+        least=0.9,
+        changes=(*VECTORS, "behaviour.horizon=10", "training.train_every=2"),
+    ),
+    "cartpole": Task(
+        env="CartPole-v1",
+        ability="control by vectors",
+        env_steps=30_000,
+        least=400,
+        changes=(*VECTORS, "behaviour.horizon=16", "training.train_every=2"),
+    ),
+    "minigrid_memory": Task(
+        env="MiniGrid-MemoryS7-v0",
+        ability="memory in a partially observed maze",
+        env_steps=60_000,
+        episodes=200,
+        above=0.5,
+        changes=(*VECTORS, "behaviour.horizon=16", "training.sequence=64", "training.train_every=4"),
+    ),
+    "pin_pad": Task(
+        env=partial(pin_pad, pads=2, side=6, length=100),
+        ability="a sparse reward for pads in order, in pictures",
+        env_steps=30_000,
+        changes=("world_model.cnn_depth=8", "training.train_every=4", "training.batch=4"),
+    ),
+    **{
+        game.lower(): Task(env=f"atari:{game}", ability="Atari", env_steps=20_000, changes=("levels=3",))
+        for game in ("Boxing", "Krull", "Breakout")
+    },
+}

@@ -1,0 +1,69 @@
+"""Experiments run, go on where they were, and leave a record that names no folder."""
+
+import json
+
+import ladder
+import learning
+import pytest
+import tasks
+
+from hieros_eqx.envs import random_length
+from hieros_eqx.types import ActionSpace
+
+QUICK = ["training.env_steps=200", "training.train_every=20", "training.seeds=[0,1]", "env.num_envs=2"]
+
+
+def run(tmp_path, *arguments):
+    sets = [word for setting in QUICK for word in ("--set", setting)]
+    where = ["--out", str(tmp_path / "runs"), "--results", str(tmp_path)]
+    (record,) = learning.main([*arguments, *sets, *where])
+    lines = (tmp_path / "learning.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1]) == record and str(tmp_path) not in lines[-1]
+    return record
+
+
+def test_a_rung_is_climbed_and_measured_anew(tmp_path):
+    record = run(tmp_path, "ladder.constant_reward")
+    assert record["experiment"].startswith("ladder.constant_reward-levels1-s5wm-seeds0_1-vector")
+    assert set(record["measured"]) == {"0", "1"} and record["seeds"] == 2
+    assert record["met"] == 0, "ten updates teach nothing"
+    again = run(tmp_path, "ladder.constant_reward")
+    assert again["measured"] == record["measured"]
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_a_task_is_played(tmp_path, monkeypatch):
+    def make(num_envs=1, seed=0):
+        return random_length(num_envs=num_envs, seed=seed, max_length=3)
+
+    task = tasks.Task(env=make, ability="nothing", env_steps=10, episodes=4, changes=ladder.SIZES, least=99)
+    monkeypatch.setitem(learning.GROUPS, "tasks", {"nothing": task})
+    monkeypatch.setattr(learning, "TASKS", {"nothing": task})
+    record = run(tmp_path, "tasks.nothing", "--kind", "rssm")
+    assert record["interval"][0] <= record["mean_return"] <= record["interval"][1]
+    assert record["met"] is False and set(record["mean_return_by_seed"]) == {"0", "1"}
+
+
+@pytest.mark.parametrize("name", ladder.LADDER)
+def test_every_rung_can_be_built(name):
+    rung = ladder.LADDER[name]
+    for _, changes in (("plain", ()), *rung.variants):
+        config = rung.config([3, 4], changes)
+        assert config.all_seeds == (3, 4) and config.training.env_steps == rung.env_steps
+    env = rung.make(num_envs=2, seed=0)
+    assert env.reset().observation.shape[0] == 2
+    asked = dict(rung.least).keys() | dict(rung.most).keys()
+    assert asked, "a rung asks for something"
+
+
+def test_tasks_name_environments():
+    assert tasks.TASKS["krull"].config([0]).env.game == "Krull"
+    assert tasks.TASKS["catch"].config([0]).env.id == "Catch-v0"
+    assert tasks.TASKS["pin_pad"].factory(num_envs=1, seed=0).spaces.action == ActionSpace(
+        kind="discrete", size=5
+    )
+
+
+def test_an_unknown_name_is_told():
+    with pytest.raises(SystemExit, match="wanted ladder or tasks"):
+        learning.main(["ladder.flying"])
