@@ -212,10 +212,11 @@ LADDER: dict[str, Rung] = {
     "errands": Rung(
         make=probe_worlds.errands,
         ability="macro-behaviour that a subgoal can ask for",
-        env_steps=80_000,
+        env_steps=40_000,
         play=170,
         measure=returns,
         least=(("return", 0.8),),
+        changes=("behaviour.entropy_scale=0.01",),  # or it goes one way always, and runs half of them
         variants=(("subgoals_alone", ("levels=2", "reward.extrinsic_levels=upper")),),
     ),
     "corridor": Rung(
