@@ -14,6 +14,7 @@ from hieros_eqx.agent.levels import level_params, slice_level
 from hieros_eqx.agent.observe import world_model_loss
 from hieros_eqx.agent.optimizers import apply_gradients, world_model_optimizer
 from hieros_eqx.agent.state import HierosState
+from hieros_eqx.agent.subgoal import goal_metrics
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.core.normalise import ema
 from hieros_eqx.modules import Precision
@@ -53,6 +54,10 @@ def parts(state: HierosState, level: int = 0) -> dict[str, Part]:
         ),
         "autoencoder": Part(
             partial(learn._learn_autoencoder, config=config), (own, learner, rollout.deter, keys[3])
+        ),
+        "goals": Part(
+            partial(goal_metrics, config=config.reward),
+            (own.autoencoder, batch.code, latent.deter, batch.is_first),
         ),
         "optimiser": Part(
             partial(_optimiser, config=config),

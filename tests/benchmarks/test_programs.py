@@ -42,7 +42,7 @@ def pieces():
 def test_the_parts_make_an_update(updates, pieces, level):
     whole = updates["level0"] if level == 0 else updates["level1"]
     once = sum((pieces[level, name] for name in ("world model", "imagination")), NONE)
-    behaviour = pieces[level, "behaviour"] + pieces[level, "autoencoder"]
+    behaviour = sum((pieces[level, name] for name in ("behaviour", "autoencoder", "goals")), NONE)
     assert (once + behaviour).flops == whole.flops
     assert pieces[level, "replay"].flops == pieces[level, "optimiser"].flops == 0
 
