@@ -7,7 +7,6 @@ the rungs that are quick.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -246,9 +245,3 @@ LADDER: dict[str, Rung] = {
     ),
 }
 """In the order in which to climb it."""
-
-
-def make(name: str, images: bool) -> Callable[..., Any]:
-    """Return the factory of a rung's environments, with vectors or pictures."""
-    rung = LADDER[name]
-    return partial(rung.make, images=True) if images else rung.make

@@ -27,10 +27,10 @@ from tasks import TASKS, play
 import hieros_eqx
 from hieros_eqx.backend.allocator import keep_freed_memory
 from hieros_eqx.config import HierosConfig
+from hieros_eqx.modules import WORLD_MODELS
 from hieros_eqx.training.log import read
 from hieros_eqx.training.run_dir import RunDir
 
-KINDS = ("s5wm", "rssm")
 GROUPS: dict[str, Mapping[str, Any]] = {"ladder": LADDER, "tasks": TASKS}
 
 
@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="what there is")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--levels", type=int, default=None, help="default: 1, of Atari 3")
-    parser.add_argument("--kind", choices=KINDS, default="s5wm", help="world model")
+    parser.add_argument("--kind", choices=sorted(WORLD_MODELS), default="s5wm", help="world model")
     parser.add_argument("--images", action="store_true", help="pictures instead of vectors")
     parser.add_argument("--variant", help="one of the rung's own")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="one field")

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from hieros_eqx.agent.features import read
 from hieros_eqx.agent.levels import level_params
 from hieros_eqx.agent.state import ActCarry, AgentParams, LevelCarry
-from hieros_eqx.agent.subgoal import subgoal_input
+from hieros_eqx.agent.subgoal import received_code, subgoal_input
 from hieros_eqx.backend import cond, namespace, random
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.core.macro import due as is_due
@@ -139,15 +139,11 @@ def _act_down(
 ) -> tuple[list[Array], list[Array]]:
     """Return per level the action held from now on, and the code received from above."""
     config = params.config
-    held: list[Any] = [None] * config.levels
+    held: list[Any] = [own.action for own in carry.levels]
     codes: list[Any] = [None] * config.levels
-    shape = (*timestep.is_first.shape, config.subgoal.factors, config.subgoal.classes)
-    xp = namespace(carry.clock)
     for level in reversed(range(config.levels)):
-        old = carry.levels[level]
-        is_top = level == config.levels - 1
-        codes[level] = xp.zeros(shape, old.action.dtype) if is_top else held[level + 1].reshape(shape)
-        kept = where_env(timestep.is_first, 0 * old.action, old.action)
+        codes[level] = received_code(held, level, config.subgoal)
+        kept = where_env(timestep.is_first, 0 * held[level], held[level])
         acting = due[level] & ~timestep.is_last
 
         def choose(kept, level=level, code=codes[level], acting=acting):

@@ -6,8 +6,7 @@ from jaxtyping import Float
 
 from hieros_eqx.agent.levels import level_params
 from hieros_eqx.agent.state import ActCarry, AgentParams, LevelParams
-from hieros_eqx.agent.subgoal import subgoal_input
-from hieros_eqx.backend import namespace
+from hieros_eqx.agent.subgoal import received_code, subgoal_input
 from hieros_eqx.modules import policy_input
 from hieros_eqx.types import Array, Latent
 
@@ -29,12 +28,6 @@ def read(level: LevelParams, latent: Latent, subgoal: Float[Array, "*batch featu
 
 def read_carry(params: AgentParams, carry: ActCarry, level: int) -> Features:
     """Return what actor and critics of a level read in the step after which `policy` returned this carry."""
-    own, received = level_params(params, level), params.config.subgoal
-    shape = (*carry.clock.shape, received.factors, received.classes)
-    if level == params.config.levels - 1:
-        code = namespace(carry.clock).zeros(shape, carry.levels[level].action.dtype)
-    else:
-        code = carry.levels[level + 1].action.reshape(shape)
-    return read(
-        own, carry.levels[level].latent, subgoal_input(own.autoencoder, code, params.config.behaviour)
-    )
+    own, config = level_params(params, level), params.config
+    code = received_code([held.action for held in carry.levels], level, config.subgoal)
+    return read(own, carry.levels[level].latent, subgoal_input(own.autoencoder, code, config.behaviour))

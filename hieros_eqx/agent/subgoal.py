@@ -1,5 +1,6 @@
 """Subgoals: from the code a level receives to the goal it is rewarded for; the autoencoder's loss."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float
@@ -38,6 +39,19 @@ def decode_goal(
     received = code.sum(axis=(-2, -1))[..., None] > 0
     goal = autoencoder.decode(code)
     return xp.where(received, goal, xp.zeros_like(goal))
+
+
+def received_code(
+    actions: Sequence[Float[Array, "env _"]], level: int, config: SubgoalConfig
+) -> Float[Array, "env factors classes"]:
+    """Return the code that a level is given: the action of the level above; zero for the top.
+
+    `actions` are those that all levels hold, of which the ones above `level` are read.
+    """
+    shape = (actions[level].shape[0], config.factors, config.classes)
+    if level == len(actions) - 1:
+        return namespace(actions[level]).zeros(shape, actions[level].dtype)
+    return actions[level + 1].reshape(shape)
 
 
 def subgoal_input(

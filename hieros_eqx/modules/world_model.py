@@ -94,11 +94,8 @@ class AbstractWorldModel(eqx.Module):
 
     def initial(self, batch_shape: tuple[int, ...]) -> Latent:
         """Return the latent that carries nothing: all zeros."""
-        like, config = (
-            self.predictions.goal.mlp.hidden.layers[0].norm.scale,
-            self.config,
-        )  # weights may be bfloat16
-        xp = namespace(like)
+        like = self.predictions.goal.mlp.hidden.layers[0].norm.scale  # weights may be bfloat16
+        xp, config = namespace(like), self.config
         sizes = ((config.stoch, config.classes), (config.deter,), (config.state_size,), ())
         return Latent(*(xp.zeros((*batch_shape, *size), dtype=like.dtype) for size in sizes))
 

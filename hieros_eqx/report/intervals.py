@@ -1,6 +1,7 @@
 """Bootstrap intervals."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -36,9 +37,24 @@ def bootstrap(
     mean = float(values.mean())
     if len(values) == 1:  # which SciPy refuses
         return Interval(mean, mean, mean)
-    low, high = stats.bootstrap(
-        (values,),
-        np.mean,
+    return Interval(mean, *percentile_interval((values,), np.mean, resamples, confidence, seed))
+
+
+def percentile_interval(
+    strata: tuple[np.ndarray, ...],
+    statistic: Callable[..., Any],
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a statistic of strata, each resampled on its own.
+
+    `statistic(*strata, axis)` has the samples of every stratum along `axis`. Raises as `check_bootstrap`.
+    """
+    check_bootstrap(resamples, confidence)
+    found = stats.bootstrap(
+        strata,
+        statistic,
         n_resamples=resamples,
         confidence_level=confidence,
         batch=BLOCK,
@@ -46,7 +62,7 @@ def bootstrap(
         vectorized=True,
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(mean, float(low), float(high))
+    return float(found.low), float(found.high)
 
 
 def check_bootstrap(resamples: int, confidence: float) -> None:

@@ -25,9 +25,8 @@ class Recording(NamedTuple):
     reward: np.ndarray  # float32 [time]: arrived with the observation
     complete: bool
     """Recorded up to its end; otherwise the recording stopped first."""
-    value: np.ndarray | None = (
-        None  # float [time kind]: what the worker's critics expected, if they were asked
-    )
+    value: np.ndarray | None = None
+    """What the worker's critics expected, float [time kind], if they were asked."""
 
 
 def collect_episodes(

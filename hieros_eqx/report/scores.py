@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from hieros_eqx.report.intervals import BLOCK, check_bootstrap
+from hieros_eqx.report.intervals import check_bootstrap, percentile_interval
 
 COLUMNS = ("random", "human", "simple", "twm", "iris", "dreamerv3", "hieros")
 
@@ -135,14 +135,4 @@ def _stratified(
         alike = len({x.shape for x in moved}) == 1
         return function(np.stack(moved) if alike else moved)
 
-    found = stats.bootstrap(
-        strata,
-        statistic,
-        n_resamples=resamples,
-        confidence_level=confidence,
-        batch=BLOCK,
-        method="percentile",
-        vectorized=True,
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    return percentile_interval(strata, statistic, resamples, confidence, seed)

@@ -200,6 +200,13 @@ REPORTS = {
         (lambda: intervals.check_bootstrap(0, 0.95), ValueError, "at least 1 resample.*got 0"),
         (lambda: intervals.check_bootstrap(9, 1.0), ValueError, r"confidence in \(0, 1\).* 1.0"),
     ],
+    "report.intervals.percentile_interval": [
+        (
+            lambda: intervals.percentile_interval((x(3),), np.mean, 0, 0.95, 0),
+            ValueError,
+            "at least 1 resample.*got 0",
+        ),
+    ],
     "report.scores.aggregate": [
         (lambda: scores.aggregate({}), ValueError, "got no games"),
         (lambda: scores.aggregate({"a": []}), ValueError, "at least one score of every game.*'a': 0"),

@@ -15,9 +15,10 @@ ALIKE = ["training.env_steps=12000"]  # one configuration and one shape for all:
 @pytest.fixture(scope="module", autouse=True)
 def optimised():
     """Here programs run for much longer than XLA takes for them."""
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.mark.parametrize("name", QUICK)
