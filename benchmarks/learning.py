@@ -5,10 +5,11 @@
     python benchmarks/learning.py ladder.memory_60 --seeds 0 1 2
     python benchmarks/learning.py ladder.errands --levels 2 --variant subgoals_alone
     python benchmarks/learning.py tasks.catch
+    python benchmarks/learning.py worlds.breakout --variant reset
 
 Seeds are trained side by side in one program. Every case has a run directory of its own under `--out`, so
 that an interrupted one goes on when called again, and one that is finished is measured anew without training.
-Adds one line per case to `results/learning.jsonl`.
+Adds one line per case to `results/learning.jsonl`, and for a task draws its returns beside it.
 """
 
 import argparse
@@ -23,15 +24,17 @@ from typing import Any
 from ladder import LADDER, measure
 from machine import RESULTS, write
 from tasks import TASKS, play
+from worlds import WORLDS, look, training
 
 import hieros_eqx
 from hieros_eqx.backend.allocator import keep_freed_memory
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.modules import WORLD_MODELS
+from hieros_eqx.report import figures
 from hieros_eqx.training.log import read
 from hieros_eqx.training.run_dir import RunDir
 
-GROUPS: dict[str, Mapping[str, Any]] = {"ladder": LADDER, "tasks": TASKS}
+GROUPS: dict[str, Mapping[str, Any]] = {"ladder": LADDER, "tasks": TASKS, "worlds": WORLDS}
 
 
 def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     keep_freed_memory()
     records = []
     for group, name in named(chosen.names):
-        found = climb(name, chosen) if group == "ladder" else solve(name, chosen)
+        found = {"ladder": climb, "tasks": solve, "worlds": explore}[group](name, chosen)
         print(found, flush=True)
         records.append(write("learning", chosen, arguments, found))
     return records
@@ -94,6 +97,14 @@ def train(config: HierosConfig, env: Any, path: Path) -> hieros_eqx.TrainResult:
     return result
 
 
+def variant_of(member: Any, chosen: argparse.Namespace) -> tuple[str, ...]:
+    """Return the fields of the variant that is asked for."""
+    variants = dict(getattr(member, "variants", ()))
+    if chosen.variant and chosen.variant not in variants:
+        sys.exit(f"wanted a variant among {', '.join(variants) or 'none'}, got {chosen.variant!r}")
+    return variants[chosen.variant] if chosen.variant else ()
+
+
 def case_of(name: str, config: HierosConfig, chosen: argparse.Namespace, *more: str) -> str:
     """Return the name of one case, which is that of its run directory."""
     seeds = "seeds" + "_".join(str(seed) for seed in config.all_seeds)
@@ -108,7 +119,10 @@ def solve(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     case = case_of(name, config, chosen)
     path, begun = chosen.out / case, time.monotonic()
     result = train(config, task.factory, path)
-    returns = [line["return"] for line in read(RunDir(path).episodes)]
+    episodes = read(RunDir(path).episodes)
+    returns = [line["return"] for line in episodes]
+    asked = task.above if task.least is None else task.least
+    figures.return_curves(episodes, chosen.results / f"learning_{case}.png", title=case, asked=asked)
     return {
         "experiment": f"tasks.{case}",
         "ability": task.ability,
@@ -123,13 +137,33 @@ def seconds_of(path: Path, begun: float) -> dict[str, float]:
     return {"train_seconds": round(trained, 1), "seconds": round(time.monotonic() - begun, 1)}
 
 
+def explore(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Train agents on a game and ask their lowest world models for what they have not seen."""
+    world = WORLDS[name]
+    config = world.config(chosen.seeds, [*changes_of(chosen), *variant_of(world, chosen), *chosen.set])
+    more = [chosen.variant] if chosen.variant else []
+    case = case_of(name, config, chosen, *more)
+    path, begun = chosen.out / case, time.monotonic()
+    agents = train(config, None, path).agents
+    lines = read(RunDir(path).metrics)
+    return {
+        "experiment": f"worlds.{case}",
+        "ability": world.ability,
+        "env_steps": config.training.env_steps,
+        "training": {
+            str(seed): training([line for line in lines if line["seed"] == seed]) for seed in agents
+        },
+        "measured": {str(seed): look(world, agent) for seed, agent in agents.items()},
+        **seconds_of(path, begun),
+    }
+
+
 def climb(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Train the agents of one rung and measure them."""
     rung = LADDER[name]
     if chosen.images and not rung.images:
         sys.exit(f"ladder.{name} has no pictures")
-    variant = dict(rung.variants)[chosen.variant] if chosen.variant else ()
-    config = rung.config(chosen.seeds, [*changes_of(chosen), *variant, *chosen.set])
+    config = rung.config(chosen.seeds, [*changes_of(chosen), *variant_of(rung, chosen), *chosen.set])
     env = partial(rung.make, images=True) if chosen.images else rung.make
     more = [chosen.variant] if chosen.variant else []
     case = case_of(name, config, chosen, "image" if chosen.images else "vector", *more)

@@ -28,6 +28,8 @@ VECTORS = (  # over `laptop`: for environments that show a few numbers
     "optimizer.world_model_rate=1e-3",
     "optimizer.actor_critic_rate=3e-4",
     "optimizer.autoencoder_rate=1e-3",
+    "world_model.free_nats=0",  # so few nats a step that the rest would be free, and hide what must persist
+    "world_model.rep_scale=0.01",  # a vector's reconstruction is worth a nat, not hundreds as a picture's is
     "training.batch=8",
     "training.sequence=32",
     "training.log_every=1000",
@@ -88,14 +90,14 @@ TASKS: dict[str, Task] = {
     "catch": Task(
         env="Catch-v0",
         ability="a small game of vectors",
-        env_steps=20_000,
+        env_steps=12_000,
         least=0.9,
-        changes=(*VECTORS, "behaviour.horizon=10", "training.train_every=2"),
+        changes=(*VECTORS, "behaviour.horizon=10", "training.sequence=16", "training.train_every=2"),
     ),
     "cartpole": Task(
         env="CartPole-v1",
         ability="control by vectors",
-        env_steps=30_000,
+        env_steps=10_000,
         least=400,
         changes=(*VECTORS, "behaviour.horizon=16", "training.train_every=2"),
     ),

@@ -17,8 +17,8 @@ PANELS = (  # metric, title, unit
     ("world_model/reconstruction", "reconstruction loss", "nats per step"),
     ("world_model/reward", "reward loss", "nats per step"),
     ("world_model/continuation", "continuation loss", "nats per step"),
-    ("world_model/dyn", "dynamics loss (at least 1)", "nats per step"),
-    ("world_model/rep", "representation loss (at least 1)", "nats per step"),
+    ("world_model/dyn", "dynamics loss (at least free_nats)", "nats per step"),
+    ("world_model/rep", "representation loss (at least free_nats)", "nats per step"),
     ("world_model/goal", "loss of p(z | h)", "nats per step"),
     ("behaviour/actor_loss", "actor loss", "weighted log-probability"),
     ("behaviour/entropy", "entropy of the actor", "nats"),
@@ -58,6 +58,32 @@ def training_curves(lines: Lines, episodes: Sequence[Mapping[str, Any]], path: P
     _returns(next(axes), episodes)
     figure.axes[0].legend(fontsize=8)
     _drop(figure, axes)
+    _save(figure, path)
+
+
+def return_curves(
+    episodes: Sequence[Mapping[str, Any]], path: Path, *, title: str, asked: float | None = None
+) -> None:
+    """Draw the returns of training episodes against steps, a line a seed, and what was asked of them.
+
+    Each point is the mean over a window of a tenth of the seed's episodes, which ends there. Raises
+    `ValueError` without episodes.
+    """
+    if not episodes:
+        raise ValueError("wanted at least one finished episode, got none.")
+    figure = _figure(6.0, 3.2)
+    ax = figure.subplots()
+    for number, seed in enumerate(sorted({episode["seed"] for episode in episodes})):
+        own = [episode for episode in episodes if episode["seed"] == seed]
+        window = max(1, len(own) // 10)
+        total = np.concatenate([[0.0], np.cumsum([episode["return"] for episode in own])])
+        means = (total[window:] - total[:-window]) / window
+        steps = [episode["env_step"] for episode in own[window - 1 :]]
+        ax.plot(steps, means, color=_color(number), label=f"seed {seed}, mean of {window}")
+    if asked is not None:
+        ax.axhline(asked, color="black", linestyle=":", label="asked")
+    _label(ax, title, "environment steps", "return of an episode")
+    ax.legend(fontsize=8)
     _save(figure, path)
 
 

@@ -5,14 +5,14 @@ are squared, on pixels scaled to [0, 1], averaged over pixels and channels; pred
 values of a picture.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped
 
 from hieros_eqx.core.alignment import previous_action
 from hieros_eqx.core.shapes import require_same_shape
@@ -25,12 +25,19 @@ MOTION_STEPS = 5
 
 
 class Prediction(NamedTuple):
-    """Pictures of some starts, uint8. Index 0 of `horizon` is the first step after the start."""
+    """What follows some starts, real and predicted. Index 0 of `horizon` is the first step after the start.
 
-    last: np.ndarray  # [start height width channels]: the last picture seen
-    truth: np.ndarray  # [horizon start height width channels]
-    posterior: np.ndarray  # [horizon start height width channels]: reconstructed from what is seen there
-    imagined: np.ndarray  # [horizon sample start height width channels]: decoded from samples of the prior
+    Observations end as the environment shows them: `height width channels` of uint8, or `feature`.
+    """
+
+    last: np.ndarray  # [start ...]: the last observation seen
+    truth: np.ndarray  # [horizon start ...]
+    posterior: np.ndarray  # [horizon start ...]: reconstructed from what is seen there
+    imagined: np.ndarray  # [horizon sample start ...]: decoded from samples of the prior
+    reward: np.ndarray  # float32 [horizon start]
+    imagined_reward: np.ndarray  # float [horizon sample start]
+    ends: np.ndarray  # bool [horizon start]: the episode is over there, by itself
+    imagined_continuation: np.ndarray  # float [horizon sample start]: probability that it is not
 
 
 class OpenLoop(NamedTuple):
@@ -60,11 +67,17 @@ def open_loop(
     """Return the errors of open-loop prediction over `horizon` steps from every start (episode, time).
 
     Where fewer than `MOTION_STEPS` steps follow, motion is measured at the last of them. The key is consumed.
-    Raises `ValueError` as `predict` does.
+    Raises `ValueError` if observations are no pictures, and as `predict` does.
     """
+    _check_pictures(episodes)
+    return errors(predict(world_model, episodes, starts, horizon, key, samples=samples))
+
+
+def errors(predictions: Iterable[Prediction]) -> OpenLoop:
+    """Return the errors of predicted pictures, as `open_loop` does for them all."""
     parts = []
-    for p in predict(world_model, episodes, starts, horizon, key, samples=samples):
-        model = np.stack([squared_error(p.imagined[:, i], p.truth) for i in range(samples)]).mean(axis=0)
+    for p in predictions:
+        model = np.stack([squared_error(p.imagined[:, i], p.truth) for i in range(p.imagined.shape[1])])
         model_mean = np.stack(  # one step at a time: floats take four times the room
             [
                 squared_error(x.mean(axis=0, dtype=np.float32), y)
@@ -72,9 +85,10 @@ def open_loop(
             ]
         )
         repeat = squared_error(np.broadcast_to(p.last, p.truth.shape), p.truth)
-        after = p.truth[min(MOTION_STEPS, horizon) - 1].astype(np.float64)
+        after = p.truth[min(MOTION_STEPS, len(p.truth)) - 1].astype(np.float64)
         motion = np.abs(after - p.last).mean(axis=(-3, -2, -1)) / 255
-        parts.append(OpenLoop(model, model_mean, repeat, squared_error(p.posterior, p.truth), motion))
+        posterior = squared_error(p.posterior, p.truth)
+        parts.append(OpenLoop(model.mean(axis=0), model_mean, repeat, posterior, motion))
     return OpenLoop(*(np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)))
 
 
@@ -131,9 +145,9 @@ def predict(
     samples: int = 8,
     batch: int = 16,
 ) -> Iterator[Prediction]:
-    """Yield pictures for `batch` starts at a time, in the order of `starts`. The key is consumed.
+    """Yield predictions from `batch` starts at a time, in the order of `starts`. The key is consumed.
 
-    Raises `ValueError` if observations are no pictures or a start is too close to its episode's end.
+    Raises `ValueError` if a start is too close to its episode's end.
     """
     if samples < 1 or batch < 1 or not len(starts):
         raise ValueError(
@@ -148,7 +162,7 @@ def predict(
     for first in range(0, len(starts), batch):
         own = np.arange(first, min(first + batch, len(starts)))
         full = np.resize(own, batch)  # the last batch is filled up, so that there is one program
-        imagined = _dream(
+        imagined, reward, continuation = _dream(
             world_model,
             jax.tree.map(lambda x, full=full: jnp.asarray(x[full]), latents),
             jnp.asarray(np.stack([action[i] for i in full], axis=1), latents.deter.dtype),
@@ -160,16 +174,27 @@ def predict(
             truth=np.stack([truth[i] for i in own], axis=1),
             posterior=np.stack([posterior[i] for i in own], axis=1),
             imagined=np.asarray(imagined)[:, :, : len(own)],
+            reward=np.stack([episodes[e].reward[t + window] for e, t in starts[own]], axis=1),
+            imagined_reward=np.asarray(reward)[:, :, : len(own)],
+            ends=np.stack([_ends(episodes[e], t + window) for e, t in starts[own]], axis=1),
+            imagined_continuation=np.asarray(continuation)[:, :, : len(own)],
         )
 
 
-def _check(episodes: Sequence[Recording], starts: np.ndarray, horizon: int) -> None:
+def _ends(episode: Recording, times: np.ndarray) -> np.ndarray:
+    return (times == len(episode.action) - 1) & episode.terminal
+
+
+def _check_pictures(episodes: Sequence[Recording]) -> None:
     for episode in episodes:
         if episode.observation.dtype != np.uint8 or episode.observation.ndim != 4:
             raise ValueError(
                 "open-loop errors are of pictures: wanted uint8 [time height width channels], got "
                 f"{episode.observation.dtype} {episode.observation.shape}."
             )
+
+
+def _check(episodes: Sequence[Recording], starts: np.ndarray, horizon: int) -> None:
     for e, t in starts:
         if not 0 <= e < len(episodes):
             raise ValueError(f"wanted starts in one of {len(episodes)} episodes, got episode {e}.")
@@ -201,8 +226,8 @@ def _observe_starts(
 
 def observe_episode(
     world_model: AbstractWorldModel, episode: Recording, key: Any, *, chunk: int = 128
-) -> tuple[Latent, UInt8[np.ndarray, "time height width channels"]]:
-    """Return the posterior latents of one whole episode and the pictures decoded from them.
+) -> tuple[Latent, Shaped[np.ndarray, "time ..."]]:
+    """Return the posterior latents of one whole episode and the observations decoded from them.
 
     `chunk` steps are taken at a time, each from the latent that the one before ended with; the result does
     not depend on it but for rounding. The key is consumed. Raises `ValueError` for a chunk of no step.
@@ -244,7 +269,10 @@ def _observe(world_model, observation, led, is_first, before, key, times):
 
 @partial(jax.jit, static_argnames="samples")
 def _dream(world_model, start, action, keys, samples):
-    """Decoded pictures [horizon sample start ...] after `action` [horizon start action], one key a start."""
+    """What is decoded after `action` [horizon start action], one key a start: `[horizon sample start ...]`.
+
+    Observation, reward and probability that the episode goes on.
+    """
     prepared = world_model.prepare()
     latent = jax.tree.map(lambda x: jnp.broadcast_to(x, (samples, *x.shape)), start)
 
@@ -258,6 +286,7 @@ def _dream(world_model, start, action, keys, samples):
         gumbel = jnp.moveaxis(jax.vmap(noise)(keys), 0, 1)
         led = jnp.broadcast_to(action, (samples, *action.shape))
         latent = world_model.imagine_step(prepared, latent, led, gumbel)
-        return latent, world_model.decode(latent)
+        seen = world_model.decode(latent)
+        return latent, (seen, world_model.predict_reward(latent), world_model.predict_continuation(latent))
 
     return jax.lax.scan(step, latent, (action, jnp.arange(action.shape[0])))[1]

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from hieros_eqx.agent import init_carry, policy
 from hieros_eqx.agent.features import read_carry
 from hieros_eqx.agent.state import ActCarry, AgentParams
-from hieros_eqx.envs import VectorEnv
+from hieros_eqx.envs import NextStepEnv, VectorEnv
 from hieros_eqx.errors import EnvError
 from hieros_eqx.types import Array, Timestep
 
@@ -25,8 +25,12 @@ class Recording(NamedTuple):
     reward: np.ndarray  # float32 [time]: arrived with the observation
     complete: bool
     """Recorded up to its end; otherwise the recording stopped first."""
+    terminal: bool = False
+    """Complete, and over by itself: not cut short by a limit."""
     value: np.ndarray | None = None
     """What the worker's critics expected, float [time kind], if they were asked."""
+    memory: np.ndarray | None = None
+    """The emulator's memory behind each observation, uint8 [time byte], where there is one."""
 
 
 def collect_episodes(
@@ -34,8 +38,9 @@ def collect_episodes(
 ) -> list[Recording]:
     """Play `num_steps` steps in every environment and return the episodes, those cut short included.
 
-    All is kept in memory, 12 kB for a step of Atari. The key is consumed. Raises `EnvError` if the
-    environment does not fit the agent, `ValueError` if no step is asked for.
+    All is kept in memory, 12 kB for a step of Atari, with that of the emulator where the environments show
+    it. The key is consumed. Raises `EnvError` if the environment does not fit the agent, `ValueError` if no
+    step is asked for.
     """
     if num_steps < 1:
         raise ValueError(f"wanted at least 1 step, got {num_steps}.")
@@ -43,19 +48,22 @@ def collect_episodes(
         raise EnvError(f"wanted an environment with {params.spaces}, got {env.spaces}.")
     carry = init_carry(params, env.num_envs)
     timestep = env.reset()
-    timesteps, actions, values = [], [], []
+    timesteps, actions, values, memories = [], [], [], []
     for step_key in jax.random.split(key, num_steps):
         carry, action, kept, value = _step(params, carry, timestep, step_key, greedy=greedy)
         timesteps.append(Timestep(*(np.array(x) for x in timestep)))
         actions.append(np.asarray(kept))
         values.append(np.asarray(value))
+        if isinstance(env, NextStepEnv) and env.hidden is not None:
+            memories.append(env.hidden.copy())
         timestep = env.step(np.asarray(action))
     steps = Timestep(*(np.stack(x, axis=1) for x in zip(*timesteps, strict=True)))  # [env time ...]
     action, value = np.stack(actions, axis=1), np.stack(values, axis=1)
+    memory = np.stack(memories, axis=1) if memories else [None] * env.num_envs
     return [
         episode
         for i in range(env.num_envs)
-        for episode in split_episodes(Timestep(*(x[i] for x in steps)), action[i], value[i])
+        for episode in split_episodes(Timestep(*(x[i] for x in steps)), action[i], value[i], memory[i])
     ]
 
 
@@ -74,7 +82,9 @@ def worker_values(params: AgentParams, carry: ActCarry) -> Float[Array, "env kin
 _step = jax.jit(_step, static_argnames="greedy")
 
 
-def split_episodes(steps: Timestep, action: np.ndarray, value: np.ndarray | None = None) -> list[Recording]:
+def split_episodes(
+    steps: Timestep, action: np.ndarray, value: np.ndarray | None = None, memory: np.ndarray | None = None
+) -> list[Recording]:
     """Cut the steps of one environment, which lead with `time`, where episodes begin.
 
     Raises `ValueError` if there is not one action for every step.
@@ -89,7 +99,9 @@ def split_episodes(steps: Timestep, action: np.ndarray, value: np.ndarray | None
             action[begin:end],
             steps.reward[begin:end],
             bool(steps.is_last[end - 1]),
+            bool(steps.is_terminal[end - 1]),
             None if value is None else value[begin:end],
+            None if memory is None else memory[begin:end],
         )
         for begin, end in zip(begins, ends, strict=True)
     ]

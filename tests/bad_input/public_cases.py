@@ -171,7 +171,7 @@ ARRAYS = {
 }
 
 PICTURES = np.zeros((6, 4, 4, 3), np.uint8)
-EPISODE = recording.Recording(PICTURES, np.zeros((6, 2), np.float32), np.zeros(6, np.float32), True)
+EPISODE = recording.Recording(PICTURES, np.zeros((6, 2), np.float32), np.zeros(6, np.float32), complete=True)
 VECTORS = EPISODE._replace(observation=np.zeros((6, 3), np.float32))
 START = np.array([[0, 0]])
 KEY = jax.random.key(0)

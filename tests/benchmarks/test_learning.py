@@ -4,8 +4,10 @@ import json
 
 import ladder
 import learning
+import numpy as np
 import pytest
 import tasks
+import worlds
 
 from hieros_eqx.envs import random_length
 from hieros_eqx.types import ActionSpace
@@ -42,6 +44,51 @@ def test_a_task_is_played(tmp_path, monkeypatch):
     record = run(tmp_path, "tasks.nothing", "--kind", "rssm")
     assert record["interval"][0] <= record["mean_return"] <= record["interval"][1]
     assert record["met"] is False and set(record["mean_return_by_seed"]) == {"0", "1"}
+    (figure,) = tmp_path.glob("learning_nothing-*.png")
+    assert figure.stat().st_size > 2_000
+
+
+def test_a_world_is_looked_at(tmp_path, monkeypatch):
+    world = worlds.World(
+        game="Breakout",
+        changes=(*ladder.SIZES, "behaviour.horizon=3"),
+        levels=1,
+        record_steps=40,
+        envs=2,
+        starts=4,
+        horizon=5,
+        samples=2,
+    )
+    monkeypatch.setitem(learning.GROUPS, "worlds", {"breakout": world})
+    monkeypatch.setattr(learning, "WORLDS", {"breakout": world})
+    record = run(tmp_path, "worlds.breakout", "--variant", "reset", "--set", "training.seeds=[2]")
+    assert record["experiment"].startswith("worlds.breakout-levels1-s5wm-seeds2-reset")
+    assert record["training"]["2"]["level0"]["reconstruction"]["first"] > 0
+    found = record["measured"]["2"]
+    assert set(found["pictures"]) == {"starts", "step_1", "step_5"}
+    assert found["seen"]["steps_with_reward"] >= 0 and 0 <= found["foreseen"]["survived"] <= 1
+    assert set(found["ball"]["imagined"]) == {"step_1", "step_5"}
+    assert set(found["ball"]["probe_r2"]) == {"x", "y", "velocity_x", "velocity_y"}
+
+
+def test_rewards_foreseen_count_while_the_episode_is_thought_to_last():
+    """One reward of 1 a step over two steps; the model thinks that the first step is half likely the last."""
+    part = worlds.open_loop.Prediction(
+        *[np.zeros(0)] * 4,
+        reward=np.ones((2, 3), np.float32),
+        imagined_reward=np.ones((2, 4, 3), np.float32),
+        ends=np.array([[False] * 3, [True, False, False]]),
+        imagined_continuation=np.stack([np.full((4, 3), 0.5), np.full((4, 3), 0.8)]),
+    )
+    found = worlds.foreseen([part])
+    assert found["reward_sum"] == 2 and found["reward_sum_imagined"] == 1.5
+    assert found["reward_sum_error"] == 0.5 and found["reward_sum_correlation"] is None
+    assert found["survived"] == pytest.approx(2 / 3) and found["survived_imagined"] == pytest.approx(0.4)
+
+
+def test_an_unknown_variant_is_told():
+    with pytest.raises(SystemExit, match="wanted a variant among rssm, reset"):
+        learning.main(["worlds.pong", "--variant", "magic"])
 
 
 @pytest.mark.parametrize("name", ladder.LADDER)
@@ -65,5 +112,5 @@ def test_tasks_name_environments():
 
 
 def test_an_unknown_name_is_told():
-    with pytest.raises(SystemExit, match="wanted ladder or tasks"):
+    with pytest.raises(SystemExit, match="wanted ladder or tasks or worlds"):
         learning.main(["ladder.flying"])

@@ -52,3 +52,16 @@ def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'hieros-eqx\[report\]'"):
         figures.training_curves([{"env_step": 5, "level0/train_step": 0}], [], tmp_path / "curves.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_return_curves_of_seeds(tmp_path, rng):
+    episodes = [
+        {"seed": seed, "env_step": 10 * i, "return": float(rng.random())}
+        for seed in (3, 1)
+        for i in range(25)
+    ]
+    episodes.append({"seed": 7, "env_step": 5, "return": 0.5})  # a single episode is a curve, too
+    figures.return_curves(episodes, tmp_path / "returns.png", title="a game", asked=0.9)
+    check(tmp_path / "returns.png")
+    with pytest.raises(ValueError, match="at least one finished episode"):
+        figures.return_curves([], tmp_path / "none.png", title="a game")

@@ -82,10 +82,29 @@ def test_a_start_whose_steps_run_out_is_refused():
         next(predict(ToyWorldModel(), episodes, np.array([[1, 3]]), HORIZON, KEY))
 
 
-def test_observations_that_are_no_pictures_are_refused():
+def test_errors_of_what_is_no_picture_are_refused():
     episodes = [play([9])[0]._replace(observation=np.zeros((9, 4), np.float32))]
     with pytest.raises(ValueError, match="wanted uint8"):
-        next(predict(ToyWorldModel(), episodes, np.array([[0, 0]]), HORIZON, KEY))
+        open_loop(ToyWorldModel(), episodes, np.array([[0, 0]]), HORIZON, KEY)
+
+
+def test_rewards_and_ends_are_predicted_beside(starts):
+    """The reward after each step is that of the truth; only the last step of an episode ends it."""
+    episodes = play(LENGTHS)
+    last = np.array([[0, LENGTHS[0] - 1 - HORIZON]])
+    whole = next(predict(ToyWorldModel(), episodes, np.concatenate([starts, last]), HORIZON, KEY, samples=2))
+    assert whole.reward.shape == whole.ends.shape == (HORIZON, len(starts) + 1)
+    assert whole.imagined_reward.shape == whole.imagined_continuation.shape == (HORIZON, 2, len(starts) + 1)
+    np.testing.assert_allclose(whole.imagined_reward, np.repeat(whole.reward[:, None], 2, axis=1))
+    e, t = starts[1]
+    np.testing.assert_array_equal(whole.reward[:, 1], episodes[e].reward[t + 1 : t + 1 + HORIZON])
+    np.testing.assert_array_equal(whole.imagined_continuation, 0.75)
+    expected = np.zeros((HORIZON, len(starts) + 1), bool)
+    expected[-1, -1] = True
+    expected[-1, [i for i, (e, t) in enumerate(starts) if t + HORIZON == LENGTHS[e] - 1]] = True
+    np.testing.assert_array_equal(whole.ends, expected)
+    cut = [episode._replace(terminal=False) for episode in episodes]
+    assert not next(predict(ToyWorldModel(), cut, last, HORIZON, KEY)).ends.any()
 
 
 def test_squared_error_is_of_pixels_in_zero_to_one():

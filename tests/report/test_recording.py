@@ -51,6 +51,18 @@ def test_every_picture_stands_where_it_was_seen(episodes):
         np.testing.assert_array_equal(episode.reward, np.arange(len(episode.action)))
 
 
+def test_who_ended_and_what_memory_held_is_kept(episodes):
+    assert [e.terminal for e in episodes] == [True, False, True, True, False, False]  # every second is cut
+    assert all(e.memory is None for e in episodes), "there is no emulator"
+    flags = np.array([True, False, True, False])
+    over, died = np.array([0, 1, 0, 1], bool), np.array([0, 1, 0, 0], bool)
+    steps = Timestep(np.arange(4), np.zeros(4), flags, over, died)
+    memory = np.arange(8, dtype=np.uint8).reshape(4, 2)
+    first, second = split_episodes(steps, np.zeros((4, 2)), memory=memory)
+    assert (first.complete, first.terminal, second.complete, second.terminal) == (True, True, True, False)
+    np.testing.assert_array_equal(second.memory, memory[2:])
+
+
 def test_actions_are_one_hot_and_zero_at_the_end(episodes):
     for episode in episodes:
         total = np.ones(len(episode.action))

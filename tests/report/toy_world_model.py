@@ -1,7 +1,7 @@
 """A world model that knows its world exactly, so that every misalignment shows as an error.
 
 The world: red is the sum of `STRIDE * (index of the action)` since the episode began, green is the time, blue
-is constant. `dizzy` lets the prior add noise to green.
+is constant. `dizzy` lets the prior add noise to green. The reward is half of red; episodes end by themselves.
 """
 
 from typing import Any
@@ -27,7 +27,8 @@ def play(lengths: list[int], seed: int = 0) -> list[Recording]:
         red = np.concatenate([[0], STRIDE * np.cumsum(index)[:-1]])
         color = np.stack([red, np.arange(length), np.full(length, BLUE)], axis=1)
         frames = np.broadcast_to(color[:, None, None], (length, SIDE, SIDE, 3)).astype(np.uint8)
-        episodes.append(Recording(frames, action, np.zeros(length, np.float32), True))
+        reward = (red / 2).astype(np.float32)
+        episodes.append(Recording(frames, action, reward, complete=True, terminal=True))
     return episodes
 
 
@@ -66,6 +67,12 @@ class ToyWorldModel(AbstractWorldModel):
         noise = self.dizzy * jnp.sign(gumbel[..., 0, 0] - gumbel[..., 0, 1])
         deter = jnp.stack([red, latent.state[..., 0] + 1 + noise], axis=-1)
         return latent._replace(deter=deter, state=latent.state + 1)
+
+    def predict_reward(self, latent):
+        return latent.deter[..., 0] / 2
+
+    def predict_continuation(self, latent):
+        return jnp.full_like(latent.deter[..., 0], 0.75)
 
     def decode(self, latent):
         red, green = latent.deter[..., 0], latent.deter[..., 1]
