@@ -97,7 +97,7 @@ TASKS: dict[str, Task] = {
     "cartpole": Task(
         env="CartPole-v1",
         ability="control by vectors",
-        env_steps=10_000,
+        env_steps=6_000,
         least=400,
         changes=(*VECTORS, "behaviour.horizon=16", "training.train_every=2"),
     ),

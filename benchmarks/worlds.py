@@ -157,8 +157,11 @@ def ball(
     }
 
 
-def probe(game: str, model: Any, episodes: Sequence[Recording], key: Any) -> dict[str, float]:
-    """Return R^2 of a linear probe for the ball's place and velocity (pixels a step) on held-out episodes."""
+def probe(game: str, model: Any, episodes: Sequence[Recording], key: Any) -> dict[str, float | None]:
+    """Return R^2 of a linear probe for the ball's place and velocity (pixels a step) on held-out episodes.
+
+    None where the labels do not vary.
+    """
     features, labels, groups = [], [], []
     for i, episode in enumerate(episodes):
         assert episode.memory is not None
@@ -169,7 +172,8 @@ def probe(game: str, model: Any, episodes: Sequence[Recording], key: Any) -> dic
         labels.append(np.concatenate([place, velocity], axis=1))
         groups.append(np.full(len(place), i))
     found = linear_probe(np.concatenate(features), np.concatenate(labels), np.concatenate(groups))
-    return dict(zip(("x", "y", "velocity_x", "velocity_y"), map(float, found), strict=True))
+    names = ("x", "y", "velocity_x", "velocity_y")
+    return {name: float(r2) if np.isfinite(r2) else None for name, r2 in zip(names, found, strict=True)}
 
 
 def training(lines: run_summary.Lines) -> dict[str, Any]:

@@ -77,10 +77,11 @@ def find_ball(
 
 def recall(
     found: Float[np.ndarray, "*some 2"], truth: Float[np.ndarray, "*batch 2"]
-) -> dict[str, float | int]:
-    """Return how many real balls were found within `PIXELS_NEAR`, and how many were drawn where none was.
+) -> dict[str, float | int | None]:
+    """Return how many real balls there are, which share of them was found within `PIXELS_NEAR`, and in which
+    share of the pictures without a ball one was drawn.
 
-    `found` and `truth` broadcast against each other. A share of nothing is NaN.
+    `found` and `truth` broadcast against each other. A share of nothing is None.
     """
     found, truth = np.broadcast_arrays(found, truth)
     real, drawn = ~np.isnan(truth[..., 0]), ~np.isnan(found[..., 0])
@@ -113,5 +114,5 @@ def _center(contrast: np.ndarray, row: int, column: int) -> tuple[float, float]:
     return float(left + (around * columns).sum()), float(top + (around * rows).sum())
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> float:
-    return float(part.sum() / whole.sum()) if whole.any() else float("nan")
+def _share(part: np.ndarray, whole: np.ndarray) -> float | None:
+    return float(part.sum() / whole.sum()) if whole.any() else None

@@ -17,8 +17,8 @@ def linear_probe(
     $W = \arg\min \sum_i |W x_i - y_i|^2 + \alpha n |W|^2$ on standardised features, $\alpha$ = `ridge`. The
     last `held_out` of the groups, in the order of their first sample, are kept for the test. A sample with a
     NaN among its labels is left out. R^2 is 1 minus the squared error over that of the mean of the test
-    labels: below 0 where the probe is worse than that mean. Raises `ValueError` if fewer than two groups, or
-    fewer than two samples on a side, are left.
+    labels: below 0 where the probe is worse than that mean, NaN where they do not vary. Raises `ValueError`
+    if fewer than two groups, or fewer than two samples on a side, are left.
     """
     known = ~np.isnan(labels).any(axis=1)
     x, y, own = features[known].astype(np.float64), labels[known].astype(np.float64), groups[known]
@@ -38,4 +38,6 @@ def linear_probe(
     weights = np.linalg.solve(gram, x[~test].T @ (y[~test] - center))
     residual = y[test] - center - x[test] @ weights
     total = np.square(y[test] - y[test].mean(axis=0)).sum(axis=0)
-    return 1 - np.square(residual).sum(axis=0) / np.maximum(total, 1e-12)
+    varies = total > 1e-12 * np.square(y[test]).sum(axis=0)
+    error = np.square(residual).sum(axis=0)
+    return 1 - np.divide(error, total, out=np.full_like(total, np.nan), where=varies)

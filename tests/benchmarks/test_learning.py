@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import ladder
 import learning
 import numpy as np
@@ -9,14 +10,17 @@ import pytest
 import tasks
 import worlds
 
+from hieros_eqx.agent import init
 from hieros_eqx.envs import random_length
+from hieros_eqx.training.agents import agents_of
+from hieros_eqx.training.environment import open_env
 from hieros_eqx.types import ActionSpace
 
 QUICK = ["training.env_steps=200", "training.train_every=20", "training.seeds=[0,1]", "env.num_envs=2"]
 
 
-def run(tmp_path, *arguments):
-    sets = [word for setting in QUICK for word in ("--set", setting)]
+def run(tmp_path, *arguments, changes=QUICK):
+    sets = [word for setting in changes for word in ("--set", setting)]
     where = ["--out", str(tmp_path / "runs"), "--results", str(tmp_path)]
     (record,) = learning.main([*arguments, *sets, *where])
     lines = (tmp_path / "learning.jsonl").read_text().splitlines()
@@ -48,7 +52,8 @@ def test_a_task_is_played(tmp_path, monkeypatch):
     assert figure.stat().st_size > 2_000
 
 
-def test_a_world_is_looked_at(tmp_path, monkeypatch):
+@pytest.fixture
+def small_world(monkeypatch):
     world = worlds.World(
         game="Breakout",
         changes=(*ladder.SIZES, "behaviour.horizon=3"),
@@ -61,14 +66,33 @@ def test_a_world_is_looked_at(tmp_path, monkeypatch):
     )
     monkeypatch.setitem(learning.GROUPS, "worlds", {"breakout": world})
     monkeypatch.setattr(learning, "WORLDS", {"breakout": world})
-    record = run(tmp_path, "worlds.breakout", "--variant", "reset", "--set", "training.seeds=[2]")
-    assert record["experiment"].startswith("worlds.breakout-levels1-s5wm-seeds2-reset")
-    assert record["training"]["2"]["level0"]["reconstruction"]["first"] > 0
-    found = record["measured"]["2"]
+    return world
+
+
+def check_measures(found):
     assert set(found["pictures"]) == {"starts", "step_1", "step_5"}
     assert found["seen"]["steps_with_reward"] >= 0 and 0 <= found["foreseen"]["survived"] <= 1
     assert set(found["ball"]["imagined"]) == {"step_1", "step_5"}
     assert set(found["ball"]["probe_r2"]) == {"x", "y", "velocity_x", "velocity_y"}
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_world_is_looked_at(small_world):
+    config = small_world.config([2])
+    env = open_env(config, None, num_envs=1, seed=0, training=False)
+    env.close()
+    (untrained,) = agents_of(init(config, env.spaces, jax.random.key(0))).values()
+    check_measures(worlds.look(small_world, untrained))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_world")
+def test_a_world_is_learned_and_looked_at(tmp_path):
+    changes = ["training.env_steps=100", "training.train_every=20"]
+    record = run(tmp_path, "worlds.breakout", "--seeds", "2", "--variant", "reset", changes=changes)
+    assert record["experiment"].startswith("worlds.breakout-levels1-s5wm-seeds2-reset")
+    assert record["training"]["2"]["level0"]["reconstruction"]["first"] > 0
+    check_measures(record["measured"]["2"])
 
 
 def test_rewards_foreseen_count_while_the_episode_is_thought_to_last():

@@ -13,7 +13,7 @@ from hieros_eqx.report.ball import (
     recall,
 )
 
-STEPS = 300
+STEPS = 200
 
 
 @pytest.fixture(scope="module", params=COURTS)
@@ -37,7 +37,7 @@ def test_every_ball_of_the_memory_is_in_the_picture(played):
     assert np.isfinite(truth[..., 0]).mean() > 0.2
     found = find_ball(game, pictures, court_color(game, pictures[:, 0]))
     counted = recall(found, truth)
-    assert counted["balls"] > 100
+    assert counted["balls"] > 60
     assert counted["recall"] == 1.0
     # Where memory has a ball at the court's very edge, the picture may have it just inside.
     assert counted["drawn_without_ball"] < 0.2
@@ -66,7 +66,7 @@ def test_recall_against_counting_by_hand():
     assert recall(found, truth) == {"balls": 3, "recall": 1 / 3, "drawn_without_ball": 1 / 2}
     several = recall(np.stack([found, truth]), truth)
     assert several["balls"] == 6 and several["recall"] == pytest.approx(4 / 6)
-    assert np.isnan(recall(found[:3], truth[:3])["drawn_without_ball"])
+    assert recall(found[:3], truth[:3])["drawn_without_ball"] is None
 
 
 def test_a_game_without_a_ball_is_refused():

@@ -14,9 +14,10 @@ def samples(rng):
 def test_linear_labels_are_read_and_noise_is_not(rng, samples):
     features, groups = samples
     linear = features @ rng.normal(size=(5, 2)) + 3.0
-    labels = np.concatenate([linear, rng.normal(size=(400, 1))], axis=1)
+    labels = np.concatenate([linear, rng.normal(size=(400, 1)), np.full((400, 1), 0.1)], axis=1)
     found = linear_probe(features, labels, groups)
-    assert found.shape == (3,)
+    assert found.shape == (4,)
+    assert np.isnan(found[3]), "there is nothing to explain"
     np.testing.assert_allclose(found[:2], 1, atol=1e-4)  # the ridge takes a thousandth of the slope
     assert found[2] < 0.1
 
