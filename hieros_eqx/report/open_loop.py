@@ -74,7 +74,7 @@ def open_loop(
 
 
 def errors(predictions: Iterable[Prediction]) -> OpenLoop:
-    """Return the errors of predicted pictures, as `open_loop` does for them all."""
+    """Return the errors of predicted pictures, as `open_loop` does for them all; `ValueError` without any."""
     parts = []
     for p in predictions:
         model = np.stack([squared_error(p.imagined[:, i], p.truth) for i in range(p.imagined.shape[1])])
@@ -89,6 +89,8 @@ def errors(predictions: Iterable[Prediction]) -> OpenLoop:
         motion = np.abs(after - p.last).mean(axis=(-3, -2, -1)) / 255
         posterior = squared_error(p.posterior, p.truth)
         parts.append(OpenLoop(model.mean(axis=0), model_mean, repeat, posterior, motion))
+    if not parts:
+        raise ValueError("wanted at least one prediction, got none.")
     return OpenLoop(*(np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)))
 
 

@@ -25,7 +25,16 @@ from hieros_eqx.core import (
     transforms,
 )
 from hieros_eqx.errors import EnvError
-from hieros_eqx.report import figures, intervals, open_loop, recording, run_summary, scores
+from hieros_eqx.report import (
+    ball,
+    figures,
+    intervals,
+    linear_probe,
+    open_loop,
+    recording,
+    run_summary,
+    scores,
+)
 from hieros_eqx.types import Timestep
 
 
@@ -171,6 +180,7 @@ ARRAYS = {
 }
 
 PICTURES = np.zeros((6, 4, 4, 3), np.uint8)
+GAME = np.zeros((2, 64, 64, 3), np.uint8)
 EPISODE = recording.Recording(PICTURES, np.zeros((6, 2), np.float32), np.zeros(6, np.float32), complete=True)
 VECTORS = EPISODE._replace(observation=np.zeros((6, 3), np.float32))
 START = np.array([[0, 0]])
@@ -227,7 +237,6 @@ REPORTS = {
     ],
     "report.run_summary.rates": [(lambda: run_summary.rates([]), ValueError, "lines of metrics, got none")],
     "report.open_loop.predict": [
-        (lambda: predict([VECTORS]), ValueError, r"errors are of pictures: .* got float32 \(6, 3\)"),
         (lambda: predict(starts=np.array([[0, 5]])), ValueError, "wanted 2 steps after the start at time 5"),
         (lambda: predict(starts=np.array([[1, 0]])), ValueError, "one of 1 episodes, got episode 1"),
         (lambda: predict(starts=np.array([[-1, 0]])), ValueError, "one of 1 episodes, got episode -1"),
@@ -241,12 +250,19 @@ REPORTS = {
         (lambda: predict(batch=0), ValueError, "got 1, 8 and 0"),
     ],
     "report.open_loop.open_loop": [
-        (lambda: open_loop.open_loop(None, [VECTORS], START, 2, KEY), ValueError, "errors are of pictures"),
+        (
+            lambda: open_loop.open_loop(None, [VECTORS], START, 2, KEY),
+            ValueError,
+            r"errors are of pictures: .* got float32 \(6, 3\)",
+        ),
         (
             lambda: open_loop.open_loop(None, [EPISODE], START, 2, KEY, samples=0),
             ValueError,
             "got 1, 0 and 16",
         ),
+    ],
+    "report.open_loop.errors": [
+        (lambda: open_loop.errors([]), ValueError, "at least one prediction, got none"),
     ],
     "report.open_loop.observe_episode": [
         (lambda: open_loop.observe_episode(None, EPISODE, KEY, chunk=0), ValueError, "at least 1 step")
@@ -276,6 +292,35 @@ REPORTS = {
             ValueError,
             "wanted 9 starts, got steps for 4",
         ),
+    ],
+    "report.ball.court_of": [(lambda: ball.court_of("Krull"), ValueError, "Pong or Breakout, got 'Krull'")],
+    "report.ball.ball_place": [
+        (lambda: ball.ball_place("Krull", PICTURES[..., 0]), ValueError, "Pong or Breakout, got 'Krull'")
+    ],
+    "report.ball.court_color": [
+        (lambda: ball.court_color("Krull", GAME), ValueError, "Pong or Breakout, got 'Krull'")
+    ],
+    "report.ball.find_ball": [
+        (lambda: ball.find_ball("Krull", GAME, x(3)), ValueError, "Pong or Breakout, got 'Krull'")
+    ],
+    "report.linear_probe.linear_probe": [
+        (
+            lambda: linear_probe.linear_probe(x(6, 2), x(6, 1), np.zeros(6)),
+            ValueError,
+            "at least two groups, .* got 1 groups",
+        ),
+        (
+            lambda: linear_probe.linear_probe(x(6, 2), np.full((6, 1), np.nan), np.arange(6)),
+            ValueError,
+            "got 0 groups with 0 samples to fit and 0 to test",
+        ),
+    ],
+    "report.figures.return_curves": [
+        (
+            lambda: figures.return_curves([], SimpleNamespace(), title="t"),
+            ValueError,
+            "at least one finished episode, got none",
+        )
     ],
     "report.figures.open_loop_pictures": [
         (

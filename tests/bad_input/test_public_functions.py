@@ -214,6 +214,7 @@ LEFT_OUT = {
     "report.run_summary.levels": "any lines have a number of levels, none have 0",
     "report.run_summary.updates": "any lines have a number of updates, none have none",
     "report.run_summary.nonfinite": "any lines have an answer",
+    "report.ball.recall": "places that are NaN are no balls; other shapes do not broadcast, NumPy says",
     "report.figures.training_curves": "a run without lines has an empty figure",
     "report.figures.open_loop_errors": "draws what `open_loop` has checked",
     "report.scores.human_normalised": "a game that is not in the table has no such score: None",
