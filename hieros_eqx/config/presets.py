@@ -20,7 +20,9 @@ def paper() -> HierosConfig:
     base = HierosConfig(preset="paper")
     return replace(
         base,
-        world_model=replace(base.world_model, bin_space="symlog", upper_loss="symlog_mse"),
+        world_model=replace(
+            base.world_model, bin_space="symlog", upper_loss="symlog_mse", posterior_scale=1.0
+        ),
         reward=RewardConfig(subgoal_norm="plain", extrinsic_levels="worker"),
         behaviour=BehaviourConfig(code_log_prob="mean", evaluation_policy="mode"),
         replay=ReplayConfig(latents="frozen", sequence_start="reset"),

@@ -65,6 +65,8 @@ class WorldModelConfig:
     state_as_deter: bool = True
     """h from the SSM states (true) or from the output m of the sequence model (false)."""
     unimix: float = option(0.01, at_least=0, at_most=1)
+    posterior_scale: float = option(4.0, above=0)
+    """Initial scale of the posterior's logits: at 1 every z starts as a guess and says nothing at first."""
     cnn_depth: int = option(24, at_least=1)
     mlp_width: int = option(1024, at_least=1)
     mlp_layers: int = option(2, at_least=1, at_most=64)

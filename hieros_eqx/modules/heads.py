@@ -7,6 +7,7 @@ import equinox as eqx
 from jaxtyping import Float, PRNGKeyArray
 
 from hieros_eqx.backend import stop_gradient
+from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical, likelihood, nn, transforms
 from hieros_eqx.modules.dense import MLP
 from hieros_eqx.types import Array
@@ -110,3 +111,17 @@ class CategoricalHead(eqx.Module):
         """Return log-probabilities after the mix."""
         flat = self.mlp(x)
         return categorical.unimix(flat.reshape(*flat.shape[:-1], self.variables, self.classes), self.unimix)
+
+
+def make_posterior(inputs: int, config: WorldModelConfig, *, key: PRNGKeyArray) -> CategoricalHead:
+    """Return the head `q(z | inputs)`, one hidden layer, whose z differ from the start (decision 012)."""
+    return CategoricalHead(
+        inputs,
+        config.hidden,
+        1,
+        config.stoch,
+        config.classes,
+        config.unimix,
+        out_scale=config.posterior_scale,
+        key=key,
+    )

@@ -13,7 +13,7 @@ from hieros_eqx.core import categorical
 from hieros_eqx.core.nn import trailing
 from hieros_eqx.modules.dense import Hidden, Linear, Norm
 from hieros_eqx.modules.encoder import AbstractEncoder, WindowSpec, make_encoder
-from hieros_eqx.modules.heads import CategoricalHead
+from hieros_eqx.modules.heads import CategoricalHead, make_posterior
 from hieros_eqx.modules.predictions import LatentPredictions
 from hieros_eqx.modules.world_model import AbstractWorldModel, Observed, flat_stoch
 from hieros_eqx.types import Array, Latent, ObservationSpace
@@ -53,9 +53,7 @@ class RSSM(AbstractWorldModel):
         self.gates = Linear(deter + hidden, 3 * deter, bias=False, key=keys[2])
         self.gates_norm = Norm(3 * deter)
         self.start = jnp.zeros(deter, jnp.float32)
-        self.posterior = CategoricalHead(
-            deter + self.encoder.output_size, hidden, 1, *z, config.unimix, key=keys[3]
-        )
+        self.posterior = make_posterior(deter + self.encoder.output_size, config, key=keys[3])
         self.prior = CategoricalHead(deter, hidden, 1, *z, config.unimix, key=keys[4])
         self.predictions = LatentPredictions(config, observation, key=keys[5])
         self.config = config

@@ -11,7 +11,7 @@ from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical, transforms
 from hieros_eqx.modules.dense import Hidden, Linear
 from hieros_eqx.modules.encoder import AbstractEncoder, WindowSpec, make_encoder
-from hieros_eqx.modules.heads import CategoricalHead
+from hieros_eqx.modules.heads import CategoricalHead, make_posterior
 from hieros_eqx.modules.predictions import LatentPredictions
 from hieros_eqx.modules.s5_stack import S5Stack
 from hieros_eqx.modules.world_model import AbstractWorldModel, Observed, flat_stoch
@@ -47,7 +47,7 @@ class S5WM(AbstractWorldModel):
         keys = jr.split(key, 8)
         width, hidden, z = config.s5.width, config.hidden, (config.stoch, config.classes)
         self.encoder = make_encoder(observation, config, key=keys[0])
-        self.posterior = CategoricalHead(self.encoder.output_size, hidden, 1, *z, config.unimix, key=keys[1])
+        self.posterior = make_posterior(self.encoder.output_size, config, key=keys[1])
         self.input = Hidden(z[0] * z[1] + action_size, width, key=keys[2])
         self.stack = S5Stack(config.s5, key=keys[3])
         self.output = Linear(width, hidden, key=keys[4])

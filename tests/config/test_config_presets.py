@@ -65,6 +65,7 @@ def test_paper_takes_the_variants_of_the_paper_and_nothing_else():
     """The list of docs/decisions/001; a variant that is added or dropped must be decided there."""
     assert differences(make_preset("atari100k"), make_preset("paper")) == [
         "preset: 'atari100k' -> 'paper'",
+        "world_model.posterior_scale: 4.0 -> 1.0",
         "world_model.bin_space: 'symexp' -> 'symlog'",
         "world_model.upper_loss: 'latent' -> 'symlog_mse'",
         "reward.subgoal_norm: 'squared' -> 'plain'",

@@ -1,5 +1,6 @@
 """S5WM: what a step depends on, both evaluations, both backends, every alternative."""
 
+import math
 from functools import partial
 
 import equinox as eqx
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from hieros_eqx.backend import to_jax, to_numpy
-from hieros_eqx.config import HierosConfig
+from hieros_eqx.config import HierosConfig, WorldModelConfig
+from hieros_eqx.core import categorical
 from hieros_eqx.modules import (
     S5WM,
+    WORLD_MODELS,
     Critic,
     SubgoalAutoencoder,
     TwoHotBins,
@@ -259,3 +262,29 @@ def test_size_of_the_paper_agent():
     upper = count(partial(S5WM, world, window, 64))
     upper += count(partial(make_actor, inputs, config.subgoal, config.behaviour))
     assert worker + 2 * upper + 3 * (critics + autoencoder) == pytest.approx(54e6, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["s5wm", "rssm"])
+def test_posteriors_start_as_sharp_as_configured(kind):
+    """Logits of a fresh posterior are `posterior_scale` times as large; everything else starts alike."""
+    plain, sharp = (
+        WORLD_MODELS[kind](
+            WorldModelConfig(deter=16, mlp_width=64, bins=41, posterior_scale=scale, unimix=0),
+            VECTOR,
+            A,
+            key=jax.random.key(0),
+        )
+        for scale in (1.0, 4.0)
+    )
+    np.testing.assert_allclose(
+        sharp.posterior.mlp.output.weight, 4 * plain.posterior.mlp.output.weight, rtol=1e-6
+    )
+    rest = eqx.tree_at(lambda m: m.posterior.mlp.output.weight, sharp, plain.posterior.mlp.output.weight)
+    assert_close(rest.prior, plain.prior)
+    assert_close(rest.posterior, plain.posterior)
+    x = np.random.default_rng(0).normal(
+        size=(50, plain.posterior.mlp.hidden.layers[0].linear.weight.shape[0])
+    )
+    nats = [categorical.entropy(m.posterior(jnp.float32(x))).mean() for m in (plain, sharp)]
+    assert nats[0] > 0.9 * math.log(32), "nearly a guess"
+    assert nats[1] < 0.8 * math.log(32)
