@@ -10,6 +10,7 @@ import numpy as np
 from hieros_eqx.config import HierosConfig, make_preset, override
 from hieros_eqx.envs.pin_pad import pin_pad
 from hieros_eqx.report.intervals import bootstrap
+from hieros_eqx.report.scores import published_scores
 from hieros_eqx.training.agents import Agent
 from hieros_eqx.training.evaluation_seeds import evaluate_seeds
 
@@ -116,7 +117,13 @@ TASKS: dict[str, Task] = {
         changes=("world_model.cnn_depth=8", "training.train_every=4", "training.batch=4"),
     ),
     **{
-        game.lower(): Task(env=f"atari:{game}", ability="Atari", env_steps=20_000, changes=("levels=3",))
+        game.lower(): Task(
+            env=f"atari:{game}",
+            ability="Atari, better than random play",
+            env_steps=20_000,
+            above=published_scores()[game]["random"],
+            changes=("levels=3",),
+        )
         for game in ("Boxing", "Krull", "Breakout")
     },
 }

@@ -129,6 +129,7 @@ def test_every_rung_can_be_built(name):
 
 def test_tasks_name_environments():
     assert tasks.TASKS["krull"].config([0]).env.game == "Krull"
+    assert tasks.TASKS["krull"].above == 1598, "random play, as published"
     assert tasks.TASKS["catch"].config([0]).env.id == "Catch-v0"
     assert tasks.TASKS["pin_pad"].factory(num_envs=1, seed=0).spaces.action == ActionSpace(
         kind="discrete", size=5
