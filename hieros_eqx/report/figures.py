@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def return_curves(
         ax.plot(steps, means, color=_color(number), label=f"seed {seed}, mean of {window}")
     if asked is not None:
         ax.axhline(asked, color="black", linestyle=":", label="asked")
-    _label(ax, title, "environment steps", "return of an episode")
+    _label(ax, textwrap.fill(title, 70), "environment steps", "return of an episode")
     ax.legend(fontsize=8)
     _save(figure, path)
 
