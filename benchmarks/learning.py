@@ -121,7 +121,8 @@ def solve(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     result = train(config, task.factory, path)
     episodes = read(RunDir(path).episodes)
     returns = [line["return"] for line in episodes]
-    asked = task.above if task.least is None else task.least
+    threshold = task.above if task.least is None else task.least
+    asked = None if threshold is None else float(threshold)
     figures.return_curves(episodes, chosen.results / f"learning_{case}.png", title=case, asked=asked)
     return {
         "experiment": f"tasks.{case}",
