@@ -20,6 +20,7 @@ from hieros_eqx.report.linear_probe import linear_probe
 from hieros_eqx.report.recording import Recording, collect_episodes, pick_starts
 from hieros_eqx.training.agents import Agent
 from hieros_eqx.training.environment import open_env
+from hieros_eqx.types import Latent
 
 SEED = 1  # of environments, starts and samples; training never uses these environments
 STEPS_SHOWN = (1, 5, 15, 50)
@@ -74,18 +75,22 @@ def look(world: World, agent: Agent) -> dict[str, Any]:
     parts = list(open_loop.predict(model, episodes, starts, world.horizon, dream_key, samples=world.samples))
     errors = open_loop.errors(parts)
     steps = [step for step in STEPS_SHOWN if step <= world.horizon]
+    latents = [
+        open_loop.observe_episode(model, episode, jax.random.fold_in(look_key, i))[0]
+        for i, episode in enumerate(episodes)
+    ]
     found = {
         "recorded_steps": sum(len(episode.action) for episode in episodes),
         "pictures": open_loop.summarise(errors, steps, resamples=2_000)["all"],
         "foreseen": foreseen(parts),
-        "seen": seen(model, episodes, look_key),
+        "seen": seen(model, episodes, latents),
     }
     if world.game in COURTS:
-        found["ball"] = ball(world.game, model, episodes, starts, parts, look_key)
+        found["ball"] = ball(world.game, episodes, latents, starts, parts)
     return found
 
 
-def foreseen(parts: Sequence[open_loop.Prediction]) -> dict[str, float]:
+def foreseen(parts: Sequence[open_loop.Prediction]) -> dict[str, float | None]:
     """Return how reward and survival over the whole horizon compare with what was predicted, unseen.
 
     Rewards are summed as long as the episode lasts, predicted ones as long as it is predicted to last.
@@ -110,11 +115,12 @@ def foreseen(parts: Sequence[open_loop.Prediction]) -> dict[str, float]:
     }
 
 
-def seen(model: Any, episodes: Sequence[Recording], key: Any) -> dict[str, float]:
+def seen(
+    model: Any, episodes: Sequence[Recording], latents: Sequence[Latent]
+) -> dict[str, float | int | None]:
     """Return how well reward and end are told from what is seen: means over steps of each kind."""
     reward, guess, ends, goes_on = [], [], [], []
-    for i, episode in enumerate(episodes):
-        latent, _ = open_loop.observe_episode(model, episode, jax.random.fold_in(key, i))
+    for episode, latent in zip(episodes, latents, strict=True):
         reward.append(episode.reward)
         guess.append(np.asarray(model.predict_reward(latent)))
         goes_on.append(np.asarray(model.predict_continuation(latent)))
@@ -134,11 +140,10 @@ def seen(model: Any, episodes: Sequence[Recording], key: Any) -> dict[str, float
 
 def ball(
     game: str,
-    model: Any,
     episodes: Sequence[Recording],
+    latents: Sequence[Latent],
     starts: np.ndarray,
     parts: Sequence[open_loop.Prediction],
-    key: Any,
 ) -> dict[str, Any]:
     """Return whether the ball survives: in decoded pictures, and in (h, z) for a linear probe."""
     memory = [episode.memory for episode in episodes]
@@ -153,19 +158,18 @@ def ball(
     return {
         "imagined": {f"step_{step}": recall(imagined[step - 1], truth[step - 1][None]) for step in steps},
         "posterior": recall(rebuilt, truth),
-        "probe_r2": probe(game, model, episodes, key),
+        "probe_r2": probe(game, episodes, latents),
     }
 
 
-def probe(game: str, model: Any, episodes: Sequence[Recording], key: Any) -> dict[str, float | None]:
+def probe(game: str, episodes: Sequence[Recording], latents: Sequence[Latent]) -> dict[str, float | None]:
     """Return R^2 of a linear probe for the ball's place and velocity (pixels a step) on held-out episodes.
 
     None where the labels do not vary.
     """
     features, labels, groups = [], [], []
-    for i, episode in enumerate(episodes):
+    for i, (episode, latent) in enumerate(zip(episodes, latents, strict=True)):
         assert episode.memory is not None
-        latent, _ = open_loop.observe_episode(model, episode, jax.random.fold_in(key, i))
         place = ball_place(game, episode.memory)
         velocity = np.concatenate([np.full((1, 2), np.nan), np.diff(place, axis=0)])
         features.append(np.asarray(feature(latent)))
