@@ -41,13 +41,14 @@ def laptop() -> HierosConfig:
             hidden=128,
             cnn_depth=12,
             mlp_width=256,
+            bins=63,  # of 255: a fifth of an update otherwise
         ),
         subgoal=SubgoalConfig(hidden=128),
         behaviour=BehaviourConfig(hidden=128, horizon=10),
-        # few updates, small networks: three times the rates of the full size
-        optimizer=OptimizerConfig(world_model_rate=3e-4, actor_critic_rate=1e-4, autoencoder_rate=3e-4),
+        # few updates, small networks: ten times the rates of the full size
+        optimizer=OptimizerConfig(world_model_rate=1e-3, actor_critic_rate=3e-4, autoencoder_rate=1e-3),
         training=TrainingConfig(
-            env_steps=20_000, batch=8, sequence=32, train_every=4, checkpoint_every=5_000
+            env_steps=20_000, batch=4, sequence=32, train_every=2, checkpoint_every=5_000
         ),
     )
 
