@@ -89,14 +89,14 @@ def upscale(
 
 
 def side_by_side(
-    panels: Sequence[UInt8[np.ndarray, "*time _ _ 3"]],
+    panels: Sequence[np.ndarray],
     gap: int = 0,
     *,
     color: tuple[int, int, int] = (255, 255, 255),
 ) -> UInt8[np.ndarray, "*time height width 3"]:
-    """Return videos of one length beside each other, `gap` pixels of `color` between them.
+    """Return videos of one length beside each other, with `gap` pixels of `color` between them.
 
-    Lower ones stand at the top, the rest is filled. Raises `ValueError` without panels, where lengths
+    All are `[time height width 3]`, or single pictures. Lower ones stand at the top, the rest is filled. Raises `ValueError` without panels, where lengths
     differ, and for a gap below 0.
     """
     if not len(panels):

@@ -25,7 +25,7 @@ def moving(length, height, width):
 
 
 def ask(*arguments):
-    """Call ffmpeg; return what it writes and what it says. (The reader of imageio-ffmpeg leaves files open.)"""
+    """Call ffmpeg, whose reader in imageio-ffmpeg leaves files open; return what it writes and says."""
     done = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *arguments], capture_output=True, check=False)
     return done.stdout, done.stderr.decode()
 
@@ -60,7 +60,7 @@ def test_colours_are_those_that_players_are_told_of(tmp_path):
     assert "bt709" in told
 
 
-def test_index_comes_first(tmp_path):
+def test_index_comes_first():
     """`+faststart`: a browser can play before it has all."""
     video = encode(moving(3, 32, 32), 5)
     assert 0 < video.index(b"moov") < video.index(b"mdat")
