@@ -57,8 +57,14 @@ def override(config: HierosConfig, assignments: Iterable[str]) -> HierosConfig:
 
 def differences(first: HierosConfig, second: HierosConfig) -> list[str]:
     """Return one line `path: a -> b` for each field in which two configurations differ."""
+    changed = changed_fields(first, second)
+    return [f"{path}: {old!r} -> {new!r}" for path, (old, new) in changed.items()]
+
+
+def changed_fields(first: HierosConfig, second: HierosConfig) -> dict[str, tuple[Any, Any]]:
+    """Return both values of each field in which two configurations differ, by its path."""
     a, b = _flatten(to_dict(first)), _flatten(to_dict(second))
-    return [f"{path}: {a[path]!r} -> {b[path]!r}" for path in a if a[path] != b[path]]
+    return {path: (a[path], b[path]) for path in a if a[path] != b[path]}
 
 
 def _parse(path: str, text: str) -> Any:

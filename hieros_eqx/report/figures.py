@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hieros_eqx.report.open_loop import OpenLoop, Prediction
+from hieros_eqx.report.return_curve import moving_means
 from hieros_eqx.report.run_summary import Lines, levels, series
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
@@ -74,13 +75,9 @@ def return_curves(
         raise ValueError("wanted at least one finished episode, got none.")
     figure = _figure(6.0, 3.2)
     ax = figure.subplots()
-    for number, seed in enumerate(sorted({episode["seed"] for episode in episodes})):
-        own = [episode for episode in episodes if episode["seed"] == seed]
-        window = max(1, len(own) // 10)
-        total = np.concatenate([[0.0], np.cumsum([episode["return"] for episode in own])])
-        means = (total[window:] - total[:-window]) / window
-        steps = [episode["env_step"] for episode in own[window - 1 :]]
-        ax.plot(steps, means, color=_color(number), label=f"seed {seed}, mean of {window}")
+    for number, (seed, curve) in enumerate(moving_means(episodes).items()):
+        label = f"seed {seed}, mean of {curve.window}"
+        ax.plot(curve.env_step, curve.mean, color=_color(number), label=label)
     if asked is not None:
         ax.axhline(asked, color="black", linestyle=":", label="asked")
     _label(ax, textwrap.fill(title, 70), "environment steps", "return of an episode")

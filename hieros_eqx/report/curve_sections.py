@@ -1,0 +1,237 @@
+"""The page's sections that need nothing but the files of runs: returns, rewards, losses, replay, codes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hieros_eqx.errors import CheckpointError
+from hieros_eqx.report import panels
+from hieros_eqx.report.charts import Chart, Line
+from hieros_eqx.report.labels import run_labels
+from hieros_eqx.report.layout import Group, Legend, Section, figure_of, group_of
+from hieros_eqx.report.metric_charts import STEPS, Panel, metric_groups, metric_line, run_levels
+from hieros_eqx.report.return_curve import mean_over_seeds, moving_means
+from hieros_eqx.report.run_data import RunData
+from hieros_eqx.report.scores import published_scores
+from hieros_eqx.report.visits import read_visits
+
+KINDS = ("extrinsic", "subgoal", "novelty")
+KIND_COLORS = (4, 3, 5)  # of reward kinds, apart from those of levels
+FEW_EPISODES = 200  # up to which each is a dot
+NOT_LOGGED = "Nothing yet: this run has logged no updates."
+FAR = 1.5  # of the height of the curves: a published score beyond is told, not drawn
+
+
+def returns_section(runs: Sequence[RunData]) -> Section:
+    """Return the returns of training episodes: of one run a line per seed and their mean, of several a line
+    per run.
+    """
+    anchor, title = "returns", "Returns"
+    if not any(run.episodes for run in runs):
+        return Section(anchor, title, note="Nothing yet: no episode of this run has ended.")
+    chart = _returns_of_one(runs[0]) if len(runs) == 1 else _returns_of_several(runs)
+    text = "Undiscounted returns of training episodes, as moving means over a tenth of each seed's episodes."
+    return Section(anchor, title, text, [Group([figure_of(chart)])])
+
+
+def _returns_of_one(run: RunData) -> Chart:
+    lines, legend, curves = [], [], moving_means(run.episodes)
+    if len(run.episodes) <= FEW_EPISODES:
+        for number, seed in enumerate(curves):
+            own = [episode for episode in run.episodes if episode["seed"] == seed]
+            steps = np.array([episode["env_step"] for episode in own], np.float64)
+            lines.append(Line(steps, np.array([x["return"] for x in own], np.float64), number, style="dots"))
+    mean = mean_over_seeds(curves)
+    style = "solid" if mean is None else "thin"
+    for number, (seed, curve) in enumerate(curves.items()):
+        lines.append(Line(curve.env_step, curve.mean, number, style=style))
+        window = f", mean of {curve.window} episodes" if curve.window > 1 else ""
+        legend.append((f"seed {seed}{window}", number, style))
+    if mean is not None:
+        lines.append(Line(mean.env_step, mean.mean, None, mean.low, mean.high))
+        legend.append(("mean over seeds, 95 % interval", None, "solid"))
+    caption = f"{len(run.episodes):,} episodes."
+    if mean is not None:
+        caption += " The interval is a percentile bootstrap over seeds; of few seeds it says little."
+    drawn, told = _published(run, lines)
+    for name, score, look in drawn:
+        lines.append(
+            Line(np.array([0.0, run.config.training.env_steps]), np.full(2, score), None, style=look)
+        )
+        legend.append((f"{name}, published: {score:g}", None, look))
+    if told:
+        caption += f" Off the chart: {', '.join(f'{name} {score:g}' for name, score, _ in told)}."
+    return Chart("Return of an episode", STEPS, "return", lines, caption, legend, wide=True)
+
+
+def _published(run: RunData, lines: Sequence[Line]) -> tuple[list, list]:
+    """Return published scores (name, score, style) near the curves, and those far from them."""
+    row = published_scores().get(run.config.env.game or "")
+    if row is None:
+        return [], []
+    y = np.concatenate([line.y for line in lines])
+    low, high = float(y.min()), float(y.max())
+    room = FAR * max(high - low, 1e-9)
+    scores = [("random play", row["random"], "dotted"), ("human", row["human"], "dashed")]
+    near = [low - room <= score <= high + room for _, score, _ in scores]
+    return (
+        [own for own, is_near in zip(scores, near, strict=True) if is_near],
+        [own for own, is_near in zip(scores, near, strict=True) if not is_near],
+    )
+
+
+def _returns_of_several(runs: Sequence[RunData]) -> Chart:
+    lines, legend = [], []
+    for number, (label, run) in enumerate(zip(run_labels(runs), runs, strict=True)):
+        curves = moving_means(run.episodes)
+        mean = mean_over_seeds(curves)
+        if mean is None:
+            lines += [Line(own.env_step, own.mean, number) for own in curves.values()]
+        else:
+            lines += [Line(own.env_step, own.mean, number, style="thin") for own in curves.values()]
+            lines.append(Line(mean.env_step, mean.mean, number, mean.low, mean.high))
+        legend.append(
+            (f"{label} ({run.name})" if len({r.name for r in runs}) > 1 else label, number, "solid")
+        )
+    caption = "Where a run has several seeds: thin lines, their mean and its 95 % interval (bootstrap)."
+    return Chart("Return of an episode", STEPS, "return", lines, caption, legend, wide=True)
+
+
+def rewards_section(runs: Sequence[RunData]) -> Section:
+    """Return extrinsic, subgoal and novelty reward per imagined step, one figure a level; of several runs a
+    figure for each kind.
+    """
+    anchor, title = "rewards", "Reward by level"
+    weights = runs[0].config.reward
+    text = (
+        "What each level earns per imagined step, before weights "
+        f"(extrinsic 1, subgoal {weights.subgoal_weight:g}, novelty {weights.novelty_weight:g}). "
+        "The top level is given no subgoal."
+    )
+    if len(runs) > 1:
+        kinds = [Panel(f"behaviour/reward/{kind}", kind.capitalize(), "reward per step") for kind in KINDS]
+        groups = metric_groups(runs, kinds)
+        return _filled(anchor, title, text, groups)
+    run, charts = runs[0], []
+    for level in range(run_levels(run)):
+        lines = [
+            metric_line(run, level, run.config.all_seeds, f"behaviour/reward/{kind}", color)
+            for kind, color in zip(KINDS, KIND_COLORS, strict=True)
+        ]
+        drawn = [line for line in lines if line is not None and np.any(line.y)]
+        alone = run_levels(run) == 1
+        charts.append(Chart(f"Level {level}", STEPS, "reward per step", drawn, scale="symlog", wide=alone))
+    colors = {line.color for chart in charts for line in chart.lines}
+    legend = [Legend(kind, color) for kind, color in zip(KINDS, KIND_COLORS, strict=True) if color in colors]
+    group = group_of(charts, legend=legend)
+    return _filled(anchor, title, text, [] if group is None else [group])
+
+
+def losses_section(runs: Sequence[RunData]) -> Section:
+    """Return the terms of the world models' losses."""
+    text = "Terms of each level's world-model loss, unweighted, in nats per step of that level."
+    return _filled("world-model", "World models", text, metric_groups(runs, panels.WORLD_MODEL))
+
+
+def behaviour_section(runs: Sequence[RunData]) -> Section:
+    """Return what actor, critics and autoencoder did."""
+    groups = [
+        *metric_groups(runs, panels.BEHAVIOUR, "Actor and critics"),
+        *metric_groups(runs, panels.VALUES, "Values and returns, imagined"),
+        *metric_groups(runs, panels.AUTOENCODER, "Subgoal autoencoder"),
+    ]
+    return _filled("behaviour", "Actor, critics, autoencoder", "", groups)
+
+
+def gradients_section(runs: Sequence[RunData]) -> Section:
+    """Return gradient norms, and the shares of updates that were clipped or skipped."""
+    groups = [*metric_groups(runs, panels.GRADIENTS, "Norms before clipping")]
+    clipped = metric_groups(runs, panels.CLIPPED, "Share of updates that were clipped")
+    note = "" if clipped or not groups else "No update was clipped, none was skipped."
+    section = _filled("gradients", "Gradients", "", [*groups, *clipped])
+    return section._replace(text=note) if note else section
+
+
+def goal_section(runs: Sequence[RunData]) -> Section:
+    """Return how close levels come to their goals."""
+    text = "How alike a level's state h and the goal from above are (max-cosine, 0 to 1)."
+    if max(run.config.levels for run in runs) == 1:
+        return Section("goals", "Goals", note="One level: nobody gives goals here.")
+    return _filled("goals", "Goals", text, metric_groups(runs, panels.GOAL))
+
+
+def codes_section(runs: Sequence[RunData]) -> Section:
+    """Return the perplexity of each factor of the code, one figure a level."""
+    anchor, title = "codes", "Code usage"
+    if len(runs) > 1:
+        panel = Panel(
+            "autoencoder/perplexity", "Perplexity, mean of the factors", "classes in use", y_limits=(1, None)
+        )
+        return _filled(anchor, title, "", metric_groups(runs, [panel]))
+    run, charts, subgoal = runs[0], [], runs[0].config.subgoal
+    for level in range(run_levels(run)):
+        seeds = run.config.all_seeds
+        name = "autoencoder/perplexity"
+        own = [metric_line(run, level, seeds, f"{name}_by_factor/{i}", level) for i in range(subgoal.factors)]
+        lines = [line._replace(style="thin", low=None, high=None) for line in own if line is not None]
+        mean = metric_line(run, level, seeds, name, level)
+        lines += [] if mean is None else [mean]
+        if lines:
+            span = np.array([lines[0].x[0], lines[0].x[-1]])
+            lines.append(Line(span, np.full(2, float(subgoal.classes)), None, style="dotted"))
+        charts.append(
+            Chart(
+                f"Level {level}",
+                STEPS,
+                "classes in use",
+                lines,
+                y_limits=(0.9, None),
+                wide=run_levels(run) == 1,
+            )
+        )
+    text = (
+        f"Perplexity of each of the {subgoal.factors} factors of the code (thin) and their mean: how many of "
+        f"{subgoal.classes} classes are in use, 1 for a code that never changes. Dotted: all of them."
+    )
+    group = group_of(charts)
+    return _filled(anchor, title, text, [] if group is None else [group])
+
+
+def visits_section(runs: Sequence[RunData]) -> Section:
+    """Return how often entries of replay were trained on, one figure a level."""
+    anchor, title = "replay", "Replay"
+    groups, notes = [], []
+    for label, run in zip(run_labels(runs) if len(runs) > 1 else [""], runs, strict=True):
+        try:
+            env_step, visits = read_visits(run)
+        except CheckpointError as error:
+            notes.append(f"{label + ': ' if label else ''}no visit counts. {error}")
+            continue
+        etbs = run.config.replay.sampling == "etbs"
+        charts = []
+        for level, own in enumerate(visits):
+            x = np.arange(len(own.visits), dtype=np.float64)
+            lines = [Line(x, own.visits, level), Line(x, own.uniform, None, style="dashed")]
+            lines += [Line(x, own.expected, None, style="dotted")] if etbs else []
+            lines = [line for line in lines if len(line.x)]
+            charts.append(
+                Chart(
+                    f"Level {level}",
+                    "entry, from the oldest",
+                    "times trained on",
+                    lines,
+                    wide=len(visits) == 1,
+                )
+            )
+        legend = [Legend("counted", 0), Legend("uniform draws would give", None, "dashed")]
+        legend += [Legend("time-balanced draws should give", None, "dotted")] if etbs else []
+        group = group_of(charts, f"{label + ', c' if label else 'C'}heckpoint at step {env_step:,}", legend)
+        groups += [] if group is None else [group]
+    text = "How many training sequences each entry has been part of, over its place in replay."
+    if not groups:
+        return Section(anchor, title, note=" ".join(notes) or NOT_LOGGED)
+    return Section(anchor, title, text, groups, " ".join(notes))
+
+
+def _filled(anchor: str, title: str, text: str, groups: Sequence[Group]) -> Section:
+    return Section(anchor, title, text, groups) if groups else Section(anchor, title, note=NOT_LOGGED)

@@ -1,0 +1,80 @@
+"""The page of a run, or of several beside each other: one HTML file that needs nothing else."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from hieros_eqx.report import curve_sections as curves
+from hieros_eqx.report.labels import run_labels
+from hieros_eqx.report.layout import Section
+from hieros_eqx.report.run_data import RunData, read_run
+from hieros_eqx.report.summary import summarise_run
+
+CURVES = (
+    curves.returns_section,
+    curves.rewards_section,
+    curves.losses_section,
+    curves.goal_section,
+    curves.codes_section,
+    curves.visits_section,
+    curves.behaviour_section,
+    curves.gradients_section,
+)
+
+
+def write_page(paths: Sequence[str | Path], out: str | Path) -> Path:
+    """Write the page of one or several run directories to `out`, and return its path.
+
+    Several runs are drawn beside each other. Raises `ValueError` without a run, `CheckpointError` for a
+    directory that is none of a run or whose files are damaged.
+    """
+    if not paths:
+        raise ValueError("wanted at least one run directory, got none.")
+    runs = [read_run(Path(path)) for path in paths]
+    text = render(runs, [section(runs) for section in CURVES])
+    target = Path(out)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, target)
+    return target
+
+
+def render(runs: Sequence[RunData], sections: Sequence[Section]) -> str:
+    """Return the page with these sections as HTML. All that comes from files is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("hieros_eqx.report", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    names = list(dict.fromkeys(run.name for run in runs))
+    heading = ", ".join(names)
+    several = len(runs) > 1
+    return environment.get_template("page.html").render(
+        title=f"{heading}: {'runs' if several else 'a run'} of Hieros",
+        kicker=f"{len(runs)} runs of Hieros beside each other" if several else _kicker(runs[0]),
+        heading=heading,
+        summaries=[summarise_run(run) for run in runs],
+        labels=run_labels(runs) if several else [""],
+        sections=sections,
+        version=_version(),
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _kicker(run: RunData) -> str:
+    parts = [_count(run.config.levels, "level"), _count(len(run.config.all_seeds), "seed")]
+    return f"A run of Hieros: preset {run.config.preset}, {', '.join(parts)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _version() -> str:
+    try:
+        return version("hieros-eqx")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,85 @@
+"""Matplotlib figures as SVG that stands inside a page: its colours, its fonts, and no id twice.
+
+Matplotlib draws with placeholder colours, which become `currentColor` and the CSS variables `--series-0` to
+`--series-7`: one drawing is right in a light and in a dark theme. Text stays text, in the font of the page.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+INK = "#010203"
+"""Placeholder of the page's text colour."""
+SERIES = tuple(f"#f0f00{i}" for i in range(8))
+"""Placeholders of the page's colours of series."""
+FONT_SIZE = 11
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "font.size": FONT_SIZE,
+    "font.family": "DejaVu Sans",  # which Matplotlib brings; the page's own is hardly wider
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+}
+_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_PLACES = re.compile(r' (?:d|x|y|width|height|transform)="[^"]*"')
+_NUMBER = re.compile(r"-?\d+\.\d{2,}")
+
+
+def draw_svg(draw: Callable[[Any], None], width: float, height: float, label: str) -> str:
+    """Return what `draw` puts on Matplotlib axes of that many CSS pixels, as one `<svg>` element.
+
+    It scales with its container. `label` is what a screen reader says. Equal drawings give equal text.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    salt = hashlib.sha256(label.encode()).hexdigest()
+    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": salt}):
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained", facecolor="none")
+        figure.get_layout_engine().set(w_pad=2 / 72, h_pad=2 / 72)  # type: ignore[union-attr]
+        ax = figure.subplots()
+        ax.set_facecolor("none")
+        draw(ax)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata=_METADATA, transparent=True)
+    return _inline(buffer.getvalue(), label)
+
+
+def _inline(text: str, label: str) -> str:
+    """Strip what only a file needs, and let the page decide colours, fonts and size."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    used = set(re.findall(r"(?:url\(|href=\")#([\w.-]+)", text))
+    text = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", text)
+    text = re.sub(r" ?font-family: [^;\"]*;?", "", text)
+    text = re.sub(r" transform=\"rotate\(-?0(\.0+)? [^)]*\)\"", "", text)
+    text = text.replace(INK, "currentColor")
+    for number, color in enumerate(SERIES):
+        text = text.replace(color, f"var(--series-{number})")
+    text = _PLACES.sub(lambda found: _NUMBER.sub(_to_tenths, found[0]), text)
+    box = re.search(r'viewBox="([^"]*)"', text)
+    assert box is not None
+    head = f'<svg viewBox="{box[1]}" role="img" aria-label="{_escape(label)}">'
+    text = head + text[text.index(">") + 1 :]
+    text = re.sub(r"<g>\s*</g>", "", text)
+    return re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").strip()
+
+
+def _to_tenths(found: re.Match[str]) -> str:
+    return f"{float(found[0]):.1f}".removesuffix(".0")
+
+
+def _escape(text: str) -> str:
+    for sign, name in (("&", "&amp;"), ("<", "&lt;"), ('"', "&quot;")):
+        text = text.replace(sign, name)
+    return text
