@@ -1,23 +1,18 @@
 """`hieros-eqx eval`: play episodes with a trained agent and write the result beside the run."""
 
-import json
 import re
-import statistics
-from collections.abc import Mapping
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
-from hieros_eqx.config import HierosConfig
 from hieros_eqx.config.validation import show
 from hieros_eqx.errors import CheckpointError
-from hieros_eqx.report.scores import human_normalised
 
 from .resolve import see_working_directory
 
-if TYPE_CHECKING:
-    from hieros_eqx.training import EvaluationResult
+NUM_ENVS = 8
 
 
 class Checkpoint(click.ParamType):
@@ -44,7 +39,12 @@ class Checkpoint(click.ParamType):
     default=10,
     show_default=True,
     metavar="N",
-    help="Episodes; the Atari100k protocol takes 100.",
+    help="Episodes of each seed; the Atari100k protocol takes 100.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(("sample", "mode")),
+    help="Draw actions, or take the likeliest. Default: the run's behaviour.evaluation_policy.",
 )
 @click.option(
     "--backend",
@@ -60,6 +60,14 @@ class Checkpoint(click.ParamType):
     show_default=True,
     metavar="S",
     help="Seed of environments and noise.",
+)
+@click.option(
+    "--num-envs",
+    type=click.IntRange(min=1),
+    default=NUM_ENVS,
+    show_default=True,
+    metavar="N",
+    help="Environments side by side, of each seed; the result depends on their number.",
 )
 @click.option(
     "--train-seed",
@@ -78,12 +86,18 @@ class Checkpoint(click.ParamType):
 def command(
     run: str,
     episodes: int,
+    policy: Literal["sample", "mode"] | None,
     backend: Literal["jax", "numpy"],
     seed: int,
+    num_envs: int,
     train_seed: int | None,
     checkpoint: "int | Literal['best'] | None",
 ) -> None:
-    """Play episodes with the agent, or agents, of a RUN directory."""
+    """Play episodes with the agent, or agents, of a RUN directory.
+
+    Prints mean return with its 95 % bootstrap interval, median, lengths and human-normalised score, and
+    writes them with every episode to a new eval-*.json in RUN. Equal options give equal episodes.
+    """
     directory = Path(run)
     if not (directory / "config.json").exists():
         raise CheckpointError(
@@ -91,70 +105,52 @@ def command(
         )
     see_working_directory()
     import hieros_eqx
+    from hieros_eqx.report.evaluation_record import describe, make_record
+    from hieros_eqx.training.log import write_json
 
     if train_seed is None:
         agents = hieros_eqx.load_all(directory, checkpoint)
     else:
         agents = {train_seed: hieros_eqx.load(directory, checkpoint, seed=train_seed)}
-    results = hieros_eqx.evaluate_seeds(agents, None, episodes, backend=backend, seed=seed)
-    config = next(iter(agents.values())).config
-    record = join(config, results) if len(results) > 1 else summary(config, results.popitem()[1])
-    record |= {"backend": backend, "seed": seed} | ({} if train_seed is None else {"train_seed": train_seed})
-    chosen = "" if train_seed is None else f"-train-seed{train_seed}"
-    if checkpoint is not None:
-        record |= {"checkpoint": checkpoint}
-        chosen += f"-{checkpoint}"
-    path = free_path(directory, f"eval{chosen}-seed{seed}-{backend}")
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    first = next(iter(agents.values()))
+    _tell_unfinished(run, first.env_step, first.config.training.env_steps)
+    chosen = first.config.behaviour.evaluation_policy if policy is None else policy
+    num_envs = min(num_envs, episodes)
+    begin = time.monotonic()
+    results = hieros_eqx.evaluate_seeds(
+        agents, None, episodes, backend=backend, greedy=chosen == "mode", seed=seed, num_envs=num_envs
+    )
+    record = make_record(
+        first.config,
+        results,
+        env_step=first.env_step,
+        policy=chosen,
+        backend=backend,
+        seed=seed,
+        num_envs=num_envs,
+        seconds=time.monotonic() - begin,
+    )
+    parts = (
+        "eval",
+        *(() if train_seed is None else (f"train-seed{train_seed}",)),
+        *(() if checkpoint is None else (str(checkpoint),)),
+        *(() if policy is None else (policy,)),
+        f"seed{seed}",
+        backend,
+    )
+    path = free_path(directory, "-".join(parts))
+    write_json(path, record)
     for line in describe(record):
         click.echo(line)
     click.echo(f"written to {path}", err=True)
 
 
-def summary(config: HierosConfig, result: "EvaluationResult") -> dict[str, Any]:
-    """Return the JSON record of an evaluation of one agent."""
-    game = config.env.game
-    return {
-        "env": game or config.env.id,
-        "episodes": len(result.returns),
-        "mean": result.mean,
-        "median": result.median,
-        "std": result.std,
-        "human_normalised": None if game is None else human_normalised(game, result.mean),
-        "returns": [float(value) for value in result.returns],
-        "lengths": [int(value) for value in result.lengths],
-        "truncated": [bool(value) for value in result.truncated],
-    }
-
-
-def join(config: HierosConfig, results: "Mapping[int, EvaluationResult]") -> dict[str, Any]:
-    """Return the JSON record of an evaluation of several seeds, with the mean of their mean returns."""
-    game, means = config.env.game, [result.mean for result in results.values()]
-    mean = statistics.fmean(means)
-    return {
-        "env": game or config.env.id,
-        "episodes": len(next(iter(results.values())).returns),
-        "mean": mean,
-        "std": statistics.pstdev(means),
-        "human_normalised": None if game is None else human_normalised(game, mean),
-        "seeds": {str(seed): summary(config, result) for seed, result in results.items()},
-    }
-
-
-def describe(record: dict[str, Any]) -> list[str]:
-    """Return an evaluation in one line; of several seeds, in one for each and one for their mean."""
-    seeds = record.get("seeds")
-    if seeds is None:
-        played = f"{record['episodes']} episodes: mean {record['mean']:g}, median {record['median']:g}"
-        return [played + _human(record)]
-    lines = [f"seed {seed}: {line}" for seed, own in seeds.items() for line in describe(own)]
-    return [*lines, f"mean over {len(seeds)} seeds: {record['mean']:g}{_human(record)}"]
-
-
-def _human(record: dict[str, Any]) -> str:
-    if record["human_normalised"] is None:
-        return ""
-    return f", human-normalised mean {record['human_normalised']:.3f} (0: random, 1: human)"
+def _tell_unfinished(run: str, env_step: int | None, env_steps: int) -> None:
+    if env_step is not None and env_step < env_steps:
+        click.echo(
+            f"note: {run} is played as it was after {env_step:,} of its {env_steps:,} environment steps",
+            err=True,
+        )
 
 
 def free_path(directory: Path, stem: str) -> Path:

@@ -27,6 +27,8 @@ class Agent:
     params: AgentParams
     config: HierosConfig
     spaces: Spaces
+    env_step: int | None = None
+    """Environment steps that it was trained for, where it comes from a checkpoint."""
 
 
 def load(
@@ -46,13 +48,14 @@ def load(
         named = ", ".join(str(number) for number in seeds)
         got = "none" if seed is None else seed
         raise CheckpointError(f"{path}: wanted `seed` to be one of {named}, got {got}.")
-    return _agent(_load_params(path, env_step), seed)
+    params, step = _load_params(path, env_step)
+    return _agent(params, seed, step)
 
 
 def load_all(run_dir: str | Path, env_step: int | Literal["best"] | None = None) -> dict[int, Agent]:
     """Return the agents of all seeds of a run directory by their seeds; otherwise like `load`."""
-    params = _load_params(Path(run_dir), env_step)
-    return {seed: _agent(params, seed) for seed in params.config.all_seeds}
+    params, step = _load_params(Path(run_dir), env_step)
+    return {seed: _agent(params, seed, step) for seed in params.config.all_seeds}
 
 
 def agents_of(state: HierosState) -> dict[int, Agent]:
@@ -78,8 +81,8 @@ def _own_dir(run: run_dirs.RunDir, seed: int) -> run_dirs.RunDir:
     return run_dirs.RunDir(run.agents / f"seed_{seed}")
 
 
-def _load_params(path: Path, env_step: int | Literal["best"] | None) -> AgentParams:
-    """Return the parameters of a run, on the host."""
+def _load_params(path: Path, env_step: int | Literal["best"] | None) -> tuple[AgentParams, int]:
+    """Return the parameters of a run, on the host, and the step of their checkpoint."""
     config, spaces = run_dirs.read_config(path), run_dirs.read_spaces(path)
     folder = run_dirs.RunDir(path).checkpoints
     steps = manifest.steps(folder)
@@ -99,12 +102,12 @@ def _load_params(path: Path, env_step: int | Literal["best"] | None) -> AgentPar
             env_step, f"a checkpoint at step {env_step}"
         )
         raise CheckpointError(f"{path}: wanted {kind}, got {held}; train on to make one.")
-    return checkpoint.restore_params(folder, found.env_step, config, spaces)
+    return checkpoint.restore_params(folder, found.env_step, config, spaces), found.env_step
 
 
-def _agent(params: AgentParams, seed: int) -> Agent:
+def _agent(params: AgentParams, seed: int, env_step: int | None = None) -> Agent:
     own = _params_of(params, seed)
-    return Agent(jax.device_put(own), own.config, own.spaces)
+    return Agent(jax.device_put(own), own.config, own.spaces, env_step)
 
 
 def _params_of(params: AgentParams, seed: int) -> AgentParams:

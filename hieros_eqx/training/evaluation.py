@@ -53,19 +53,20 @@ def evaluate(
     backend: Literal["jax", "numpy"] = "jax",
     greedy: bool | None = None,
     seed: int = 0,
+    num_envs: int = 1,
 ) -> EvaluationResult:
-    """Play whole episodes and return their returns and lengths.
+    """Play whole episodes and return their returns and lengths; the same for the same seed and `num_envs`.
 
     `env` as in `train`, a `VectorEnv` of any number of environments; None plays what the agent was trained
-    on, with other seeds. Every environment plays a fixed share of the episodes, so that short ones do not
-    count more often than long ones. `greedy` takes modes instead of samples (default:
-    `behaviour.evaluation_policy`).
+    on, with other seeds. `num_envs` of them play side by side (unless `env` is a `VectorEnv`, which has its
+    own number). Every environment plays a fixed share of the episodes, so that short ones do not count more
+    often than long ones. `greedy` takes modes instead of samples (default: `behaviour.evaluation_policy`).
     `backend="numpy"` acts with NumPy copies of the same parameters and compiles nothing.
 
     Raises `ValueError` if no episode is asked for, `EnvError` if the environment does not fit the agent.
     """
     greedy = check_request(agent, episodes, backend, greedy)
-    num_envs = getattr(env, "num_envs", 1)
+    num_envs = getattr(env, "num_envs", 1) if is_made(env) else min(num_envs, episodes)
     envs = open_env(agent.config, env, num_envs=num_envs, seed=seed, training=False)
     try:
         check_spaces(agent, envs)

@@ -21,6 +21,7 @@ from hieros_eqx.training.evaluation import (
     evaluate,
     play,
     result_of,
+    shares,
     step,
 )
 
@@ -33,11 +34,12 @@ def evaluate_seeds(
     backend: Literal["jax", "numpy"] = "jax",
     greedy: bool | None = None,
     seed: int = 0,
+    num_envs: int = 1,
 ) -> dict[int, EvaluationResult]:
     """Let every agent play `episodes`, and return each one's result: what `evaluate` returns for it alone.
 
-    That is: all meet the same environments and draw the same noise. `env` is None, an id or a factory, for
-    every agent needs environments of its own. On NumPy one agent plays after the other.
+    That is: all meet the same environments, `num_envs` for each, and draw the same noise. `env` is None, an
+    id or a factory, for every agent needs environments of its own. On NumPy one agent plays after the other.
 
     Raises `ValueError` if there is no agent or episode, if an environment is given as an object, or if the
     agents differ in more than their seeds; `EnvError` if the environment does not fit them.
@@ -50,7 +52,9 @@ def evaluate_seeds(
         )
     if backend == "numpy" or len(agents) == 1:
         return {
-            number: evaluate(agent, env, episodes, backend=backend, greedy=greedy, seed=seed)
+            number: evaluate(
+                agent, env, episodes, backend=backend, greedy=greedy, seed=seed, num_envs=num_envs
+            )
             for number, agent in agents.items()
         }
     first = next(iter(agents.values()))
@@ -58,16 +62,17 @@ def evaluate_seeds(
         check_request(agent, episodes, backend, greedy)
     greedy = check_request(first, episodes, backend, greedy)
     params = stack([_params_like(agent, first) for agent in agents.values()])
-    count = len(agents)
-    envs = open_env(first.config, env, num_envs=count, seed=[seed] * count, training=False)
+    count, num_envs = len(agents), min(num_envs, episodes)
+    envs = open_env(first.config, env, num_envs=count * num_envs, seed=[seed] * count, training=False)
     try:
         check_spaces(first, envs)
-        carry = jax.vmap(partial(stations.init_carry, num_envs=1))(params)
+        carry = jax.vmap(partial(stations.init_carry, num_envs=num_envs))(params)
         take = partial(_step_seeds, params, greedy=greedy)
-        played = play(envs, [episodes] * count, take, carry, random.key(seed, backend))
+        played = play(envs, shares(episodes, num_envs) * count, take, carry, random.key(seed, backend))
     finally:
         envs.close()
-    return {number: result_of([done]) for number, done in zip(agents, played, strict=True)}
+    by_agent = [played[i : i + num_envs] for i in range(0, len(played), num_envs)]
+    return {number: result_of(own) for number, own in zip(agents, by_agent, strict=True)}
 
 
 def _params_like(agent: Agent, first: Agent) -> AgentParams:

@@ -27,6 +27,7 @@ from hieros_eqx.core import (
 from hieros_eqx.errors import EnvError
 from hieros_eqx.report import (
     ball,
+    evaluation_record,
     figures,
     intervals,
     linear_probe,
@@ -216,6 +217,15 @@ REPORTS = {
             ValueError,
             "at least 1 resample.*got 0",
         ),
+    ],
+    "report.evaluation_record.make_record": [
+        (
+            lambda: evaluation_record.make_record(
+                None, {}, env_step=1, policy="mode", backend="jax", seed=0, num_envs=1, seconds=1.0
+            ),
+            ValueError,
+            "at least one seed, got none",
+        )
     ],
     "report.scores.aggregate": [
         (lambda: scores.aggregate({}), ValueError, "got no games"),

@@ -104,6 +104,8 @@ EVALUATION = {
     ],
     "backend": [("torch", ["'torch'", "numpy"]), ("", ["''", "numpy"])],
     "seed": [("-1", ["--seed", "-1", ">=0"]), ("x", ["--seed", "'x'"])],
+    "policy": [("greedy", ["'greedy'", "mode"]), ("", ["''", "mode"])],
+    "num_envs": [("0", ["--num-envs", "0", ">=1"]), ("many", ["--num-envs", "'many'"])],
     "train_seed": [("-1", ["--train-seed", "-1", ">=0"]), ("0-1", ["--train-seed", "'0-1'"])],
     "checkpoint": [
         ("oldest", ["--checkpoint", "'oldest'", "best"]),

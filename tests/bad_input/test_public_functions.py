@@ -135,6 +135,7 @@ CASES = {
         (lambda: training.evaluate(AGENT, episodes=1.5), ValueError, "as a whole number; got 1.5"),
         (lambda: training.evaluate(AGENT, backend="torch"), ValueError, "got 'torch'"),
         (lambda: training.evaluate(AGENT, seed=-1), EnvError, "seeds of at least 0, got -1"),
+        (lambda: training.evaluate(AGENT, num_envs=0), EnvError, "as `num_envs`, got 0"),
         (lambda: training.evaluate(AGENT, "absent:make"), EnvError, "wanted an importable"),
         (
             lambda: training.evaluate(AGENT, "hieros_eqx.envs.probe:action_choice"),
@@ -217,6 +218,11 @@ LEFT_OUT = {
     "report.ball.recall": "places that are NaN are no balls; other shapes do not broadcast, NumPy says",
     "report.figures.training_curves": "a run without lines has an empty figure",
     "report.figures.open_loop_errors": "draws what `open_loop` has checked",
+    "report.evaluation_record.describe": "puts into words what `make_record` has made",
+    **{
+        f"report.evaluation_record.{name}": "damaged files: tests/report/test_evaluation_record.py"
+        for name in ("read_all", "read_evaluations", "final_evaluations")
+    },
     "report.scores.human_normalised": "a game that is not in the table has no such score: None",
 }
 AGENT = training.Agent(

@@ -156,6 +156,11 @@ def test_every_agent_plays_as_it_would_alone(side_by_side, backend):
     for seed, agent in agents.items():
         assert results[seed] == evaluate(agent, None, 3, backend=backend, seed=5)
         assert results[seed].lengths == (5, 5, 5)
+    again = [evaluate_seeds(agents, None, 3, backend=backend, seed=5, num_envs=2) for _ in range(2)]
+    assert again[0] == again[1], "the same seed, the same episodes"
+    for seed, agent in agents.items():
+        assert again[0][seed] == evaluate(agent, None, 3, backend=backend, seed=5, num_envs=2)
+    assert evaluate(agents[3], memory(num_envs=2), 1, backend=backend, num_envs=7).lengths == (5,)
 
 
 def test_the_command_line_plays_all_seeds(side_by_side, tmp_path):
@@ -165,13 +170,14 @@ def test_the_command_line_plays_all_seeds(side_by_side, tmp_path):
     shutil.copytree(side_by_side[1], copy)
     result = CliRunner().invoke(main, ["eval", str(copy), "--episodes", "2", "--backend", "numpy"])
     assert result.exit_code == 0, result.stderr
-    wanted = evaluate_seeds(side_by_side[0].agents, None, 2, backend="numpy")
+    wanted = evaluate_seeds(side_by_side[0].agents, None, 2, backend="numpy", num_envs=2)
     means = {seed: played.mean for seed, played in wanted.items()}
     *lines, last = result.stdout.splitlines()
     assert [line.partition(" episodes: ")[0] for line in lines] == ["seed 3: 2", "seed 0: 2"]
-    assert last == f"mean over 2 seeds: {sum(means.values()) / 2:g}"
+    assert last.startswith(f"mean over 2 seeds: {sum(means.values()) / 2:g} [")
     record = json.loads((copy / "eval-seed0-numpy.json").read_text())
     assert {int(seed): own["mean"] for seed, own in record["seeds"].items()} == means
+    assert (record["env_step"], record["final"]) == (80, True)
 
 
 def test_impossible_evaluations(side_by_side):
