@@ -12,7 +12,18 @@ import click
 
 from .main import installed_version
 
-REQUIRED = ("numpy", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "envpool", "click", "tqdm")
+REQUIRED = (
+    "numpy",
+    "jax",
+    "jaxlib",
+    "equinox",
+    "optax",
+    "orbax-checkpoint",
+    "envpool",
+    "click",
+    "rich",
+    "tensorboardX",
+)
 OPTIONAL = {"ale-py": "ale", "gymnasium": "ale", "matplotlib": "report"}  # distribution -> extra
 ENVIRONMENTS = {"envpool": "envpool", "ale": "ale_py", "gymnasium": "gymnasium"}  # backend -> import name
 GIB = 2**30

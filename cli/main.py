@@ -15,6 +15,8 @@ from hieros_eqx.errors import HierosError
 COMMANDS = {
     "train": "train an agent, or continue a run",
     "eval": "play episodes with a trained agent",
+    "scores": "show runs beside the published scores of Atari100k",
+    "play": "play one episode as a video, or in the terminal, with all subgoals",
     "config": "print the resolved configuration as JSON",
     "games": "list the games with random, human and published scores",
     "doctor": "show versions, devices, memory and environments, and what is missing",
@@ -25,10 +27,14 @@ EXTRAS = {  # import name -> what to install
     "optax": "hieros-eqx",
     "orbax": "hieros-eqx",
     "envpool": "hieros-eqx",
-    "tqdm": "hieros-eqx",
+    "rich": "hieros-eqx",
+    "tensorboardX": "hieros-eqx",
     "ale_py": "hieros-eqx[ale]",
     "gymnasium": "hieros-eqx[ale]",
+    "imageio_ffmpeg": "hieros-eqx[report]",
     "matplotlib": "hieros-eqx[report]",
+    "PIL": "hieros-eqx[report]",
+    "wandb": "hieros-eqx[wandb]",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130
 

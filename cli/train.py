@@ -9,7 +9,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +21,9 @@ from hieros_eqx.errors import ConfigError
 from .options import config_options
 from .resolve import given, resolve, see_working_directory
 from .seeds import format_seeds
+
+if TYPE_CHECKING:  # knows JAX, which --help need not import
+    from hieros_eqx.training import Pictures, Sink
 
 LONGEST_SEEDS = 40  # characters in the name of a run directory
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # XLA's flag; nothing to do on other platforms
@@ -43,9 +48,24 @@ DETERMINISTIC = "--xla_gpu_deterministic_ops=true"  # XLA's flag; nothing to do 
     is_flag=True,
     help="Let a GPU compute the same bits every time, at some cost; CPUs do so anyway.",
 )
+@click.option(
+    "--tensorboard/--no-tensorboard",
+    default=True,
+    show_default=True,
+    help="Write event files for TensorBoard into the run's directory.",
+)
+@click.option(
+    "--wandb", metavar="PROJECT", help="Log to this project of Weights & Biases, too (extra `wandb`)."
+)
 @click.pass_context
 def command(
-    ctx: click.Context, run_dir: str | None, from_checkpoint: str | None, deterministic: bool, **_: object
+    ctx: click.Context,
+    run_dir: str | None,
+    from_checkpoint: str | None,
+    deterministic: bool,
+    tensorboard: bool,
+    wandb: str | None,
+    **_: object,
 ) -> int:
     """Train an agent on --game or --env; Ctrl-C or SIGTERM saves and ends, a second one ends at once.
 
@@ -64,19 +84,43 @@ def command(
     if config is None:
         config = resolve(ctx, needs_environment=True)
     directory = Path(run_dir) if run_dir else new_run_dir(config, datetime.now())
+    sinks = _sinks(tensorboard, wandb)
     see_working_directory()
     import hieros_eqx
 
     command_line = shlex.join([ctx.find_root().info_name or "hieros-eqx", *sys.argv[1:]])
     with _plain_interrupts():
         result = hieros_eqx.train(
-            config, run_dir=directory, from_checkpoint=from_checkpoint, command=command_line
+            config,
+            run_dir=directory,
+            from_checkpoint=from_checkpoint,
+            command=command_line,
+            sinks=sinks,
+            pictures=_pictures() if sinks else None,
         )
     quoted = shlex.quote(str(directory))
     if result.interrupted:
         click.echo(f"continue: hieros-eqx train --run-dir {quoted}", err=True)
     click.echo(f"play the result: hieros-eqx eval {quoted}", err=True)
     return 128 + result.signal if result.signal is not None else 0
+
+
+def _sinks(tensorboard: bool, wandb: str | None) -> "list[Sink]":
+    """Return the loggers that were asked for."""
+    from hieros_eqx.training import TensorBoard, WeightsAndBiases
+
+    chosen: list[Sink] = [TensorBoard()] if tensorboard else []
+    return chosen if wandb is None else [*chosen, WeightsAndBiases(wandb)]
+
+
+def _pictures() -> "Pictures | None":
+    """Return what draws for them; None without the extra that writes pictures, which is said."""
+    if find_spec("imageio") is None:
+        click.echo("no pictures for TensorBoard: they need pip install 'hieros-eqx[report]'", err=True)
+        return None
+    from hieros_eqx.report.training_pictures import training_pictures
+
+    return training_pictures
 
 
 @contextmanager

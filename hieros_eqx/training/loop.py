@@ -1,12 +1,10 @@
 """The training loop: act, dispatch the updates that are due, tell and save while the environments step."""
 
-import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -14,22 +12,18 @@ from hieros_eqx import agent
 from hieros_eqx.agent.state import HierosState
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.errors import CheckpointError, ConfigError
-from hieros_eqx.training import episodes, health, log, manifest, metrics, provenance, records, schedule, start
+from hieros_eqx.training import episodes, log, manifest, metrics, provenance, records, schedule, start
 from hieros_eqx.training.agents import Agent, agents_of
 from hieros_eqx.training.compilation import enable_compilation_cache
-from hieros_eqx.training.content import Host
 from hieros_eqx.training.environment import EnvLike, is_made, lead_with_env, lead_with_seed
 from hieros_eqx.training.interrupt import stop_requests
 from hieros_eqx.training.memory import check_memory
 from hieros_eqx.training.progress import Progress, make_progress
 from hieros_eqx.training.run_dir import RunDir, check, open_run
 from hieros_eqx.training.saver import Saver
+from hieros_eqx.training.sinks import Pictures, Sink, Sinks, check_sinks
 from hieros_eqx.training.start import Start
-
-Callback = Callable[[HierosState, dict[str, Any]], None]
-"""Called after every log line with the state and the line's record; of seeds side by side there is one state
-and a line for each. The state's arrays are given to the device at the next step: copy what is to be kept. A
-`KeyboardInterrupt` raised here saves and ends the run."""
+from hieros_eqx.training.telling import Callback, Teller
 
 
 @dataclass(frozen=True)
@@ -74,6 +68,8 @@ def train(
     from_checkpoint: str | Path | None = None,
     progress: bool = True,
     command: str | None = None,
+    sinks: Sequence[Sink] = (),
+    pictures: Pictures | None = None,
 ) -> TrainResult:
     """Train an agent for `config.training.env_steps`, or continue the run that `run_dir` holds.
 
@@ -86,13 +82,18 @@ def train(
     return. A run that goes on does so exactly: its environments are brought back by what was sent to them
     (if they do not repeat themselves, new episodes begin).
 
-    Raises `ConfigError` if `run_dir` holds a run with another configuration or the state does not fit into
-    memory, `CheckpointError` if the directory is something else, no checkpoint in it is whole, or the last
-    save failed, `EnvError` if the environment cannot be made or breaks its contract, `TrainingError` if too
-    many updates in a row were not finite. Whatever an environment raises, the run is saved before it leaves.
+    Each of `sinks` (`TensorBoard()`, say) is told of the same as the files, and of what `pictures` draws at
+    checkpoints. Neither can stop a run: what fails is told of and left out.
+
+    Raises `ConfigError` if `run_dir` holds a run with another configuration, the state does not fit into
+    memory or one of `sinks` is none, `CheckpointError` if the directory is something else, no checkpoint in
+    it is whole, or the last save failed, `EnvError` if the environment cannot be made or breaks its contract,
+    `TrainingError` if too many updates in a row were not finite. Whatever an environment raises, the run is
+    saved before it leaves.
     """
     if not isinstance(config, HierosConfig):
         raise ConfigError(f"wanted a HierosConfig, got {config!r}: `make_preset` makes one.")
+    check_sinks(sinks, pictures)
     path = Path(run_dir) if run_dir is not None else None
     if path is not None:
         check(path, config)
@@ -109,6 +110,7 @@ def train(
         run = stack.enter_context(open_run(path, config, envs.spaces)) if path is not None else None
         display = make_progress(config.training.env_steps, found.env_step, shown=progress)
         stack.callback(display.close)
+        others = Sinks(sinks, pictures, display.say)
         if run is not None:
             display.say(f"run directory: {run.path}")
         display.say(memory)
@@ -126,8 +128,15 @@ def train(
             log.rewind(run.episodes, found.env_step)
             provenance.record_start(run.run, command, found.env_step, told)
             saver = stack.enter_context(Saver(run, config.training, begin.ledger, display.say))
+        if begin.timestep is not None:  # a finished run is left as it is
+            stack.callback(others.close)
+            others.open(path, config, found.env_step)
+        teller = Teller(config, run, others, callbacks, display)
         asked = stack.enter_context(stop_requests())
-        result = _loop(config, begin, run, saver, callbacks, display, asked)
+        result = _loop(config, begin, saver, teller, asked)
+        if result.interrupted:
+            where = f"; saved in {run.path}" if run is not None else ""
+            display.say(f"stopped at step {result.env_step:,} of {config.training.env_steps:,}{where}")
         if saver is not None:
             saver.finish()
         return result
@@ -147,17 +156,11 @@ def _tidy(run: RunDir, found: start.Found, display: Progress) -> None:
 
 
 def _loop(
-    config: HierosConfig,
-    begin: Start,
-    run: RunDir | None,
-    saver: Saver | None,
-    callbacks: Sequence[Callback],
-    display: Progress,
-    asked: Callable[[], int | None],
+    config: HierosConfig, begin: Start, saver: Saver | None, teller: Teller, asked: Callable[[], int | None]
 ) -> TrainResult:
     training, num_envs = config.training, config.env.num_envs
     state, host, envs, timestep, _ = begin
-    seeds, returns = agent.num_seeds(state), {seed: list[float]() for seed in config.all_seeds}
+    seeds = agent.num_seeds(state)
     started, logged = time.monotonic() - host.counters.seconds, (time.monotonic(), host.counters.env_step)
     compiled, stop = 0, None
     while host.counters.env_step < training.env_steps and stop is None:
@@ -168,7 +171,7 @@ def _loop(
         means = host.means
         for depth in schedule.due_depths(config, before, env_step):
             if depth > compiled:
-                display.say(f"compiling the update of {depth} level{'s' if depth > 1 else ''} ...")
+                teller.say(f"compiling the update of {depth} level{'s' if depth > 1 else ''} ...")
                 compiled = depth
             state, update_metrics = agent.update(state, depth)
             means = metrics.add(means, update_metrics)
@@ -185,16 +188,13 @@ def _loop(
                 # The environments work while the device does, and while all is told.
                 envs.send(lead_with_env(metrics.fetch(action), seeds))
             finally:  # what has happened is told, whatever the environments raise
-                for line in lines:
-                    returns[line["seed"]].append(line["return"])
-                    if run is not None:
-                        log.append(run.episodes, line)
-                display.step(env_step)
+                teller.episodes(lines)
+                teller.step(env_step)
                 if schedule.crosses(before, env_step, training.log_every) or env_step >= training.env_steps:
                     now = time.monotonic()
                     rate = (env_step - logged[1]) / max(now - logged[0], 1e-9)
                     host, logged = host._replace(means={}), (now, env_step)
-                    stop = _tell_metrics(state, host, means, rate, run, callbacks, display)
+                    stop = teller.metrics(state, host, means, rate)
             timestep = envs.recv()
         except Exception as error:
             if saver is not None:
@@ -205,61 +205,16 @@ def _loop(
         stop = stop or asked()
         if saver is not None and saver.is_due(before, env_step):
             saver.save(state, host, envs)
+            teller.checkpoint(state, env_step)
     if saver is not None and timestep is not None:
         saver.save(state, host, envs)
+        if stop is None:  # one who wants to stop need not wait for pictures
+            teller.checkpoint(state, host.counters.env_step)
     unfinished = host.counters.env_step < training.env_steps
-    if unfinished:
-        where = f"; saved in {run.path}" if run is not None else ""
-        display.say(f"stopped at step {host.counters.env_step:,} of {training.env_steps:,}{where}")
     return TrainResult(
         state,
         host.counters.env_step,
         unfinished,
         stop if unfinished else None,
-        {seed: tuple(own) for seed, own in returns.items()},
+        {seed: tuple(own) for seed, own in teller.returns.items()},
     )
-
-
-def _tell_metrics(
-    state: HierosState,
-    host: Host,
-    means: metrics.Means,
-    rate: float,
-    run: RunDir | None,
-    callbacks: Sequence[Callback],
-    display: Progress,
-) -> int | None:
-    """Log the means since the last log line. Returns a signal as `_call`, raises as `_check_health` does."""
-    fetched, skipped = metrics.fetch((means, health.skipped_in_row(state)))
-    own = metrics.averages(fetched, agent.num_seeds(state) or 1)
-    lines = records.metrics_records(state.config, host.counters, rate, own)
-    if run is not None:
-        for line in lines:
-            log.append(run.metrics, line)
-    display.note(records.highlights(lines, host.recent))
-    stop = _call(callbacks, state, lines)
-    _check_health(state, skipped, lines, run)
-    return stop
-
-
-def _check_health(
-    state: HierosState, skipped: Any, lines: Sequence[dict[str, Any]], run: RunDir | None
-) -> None:
-    """Raise `TrainingError`, and leave a diagnosis, if too many updates in a row were not finite."""
-    sick = health.too_many(skipped, state.config)
-    if not sick:
-        return
-    if run is not None:
-        log.write_json(run.path / health.FILE, health.diagnose(state, lines))
-    raise health.failure(sick, state.config, lines[0]["env_step"], None if run is None else run.path)
-
-
-def _call(callbacks: Sequence[Callback], state: HierosState, lines: Sequence[dict[str, Any]]) -> int | None:
-    """Call all callbacks; return the signal for which one of them, or Ctrl-C meanwhile, stands."""
-    try:
-        for line in lines:
-            for callback in callbacks:
-                callback(state, line)
-    except KeyboardInterrupt:
-        return signal.SIGINT
-    return None

@@ -1,10 +1,12 @@
-"""What a person sees while training: a bar on a terminal, a line now and then elsewhere, or nothing."""
+"""What a person sees while training: a table on a terminal, a line now and then elsewhere, or nothing."""
 
 import importlib.util
+import os
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
+
+from hieros_eqx.training.records import Highlights
 
 PLAIN_EVERY_SECONDS = 30.0
 
@@ -34,7 +36,7 @@ class Progress(Protocol):
         """Say that `env_step` environment steps have been taken."""
         ...
 
-    def note(self, values: Mapping[str, Any]) -> None:
+    def note(self, highlights: Highlights) -> None:
         """Say what the last log line holds."""
         ...
 
@@ -53,7 +55,7 @@ class Silent:
     def step(self, env_step: int) -> None:
         """Nothing."""
 
-    def note(self, values: Mapping[str, Any]) -> None:
+    def note(self, highlights: Highlights) -> None:
         """Nothing."""
 
     def say(self, text: str) -> None:
@@ -61,34 +63,6 @@ class Silent:
 
     def close(self) -> None:
         """Nothing."""
-
-
-class Bar:
-    """A tqdm bar with rate and time left."""
-
-    def __init__(self, total: int, start: int, stream: Stream):
-        from tqdm import tqdm
-
-        self._stream: Any = stream
-        self._bar = tqdm(
-            total=total, initial=start, file=self._stream, unit="step", smoothing=0.05, dynamic_ncols=True
-        )
-
-    def step(self, env_step: int) -> None:
-        """Advance the bar."""
-        self._bar.update(env_step - self._bar.n)
-
-    def note(self, values: Mapping[str, Any]) -> None:
-        """Show some values behind the bar."""
-        self._bar.set_postfix({name: _short(value) for name, value in values.items()}, refresh=False)
-
-    def say(self, text: str) -> None:
-        """Write a line above the bar."""
-        self._bar.write(text, file=self._stream)
-
-    def close(self) -> None:
-        """Leave the bar as it stands."""
-        self._bar.close()
 
 
 class Lines:
@@ -103,7 +77,7 @@ class Lines:
         """Remember the step."""
         self._env_step = env_step
 
-    def note(self, values: Mapping[str, Any]) -> None:
+    def note(self, highlights: Highlights) -> None:
         """Write a line, unless one was written a moment ago."""
         now = time.monotonic()
         if now - self._written < self._every:
@@ -111,9 +85,10 @@ class Lines:
         self._written = now
         rate = (self._env_step - self._start) / max(now - self._begun, 1e-9)
         left = (self._total - self._env_step) / max(rate, 1e-9)
-        shown = "".join(f", {name} {_short(value)}" for name, value in values.items())
+        returned = "" if highlights.mean is None else f", return {highlights.mean:.4g}"
         self.say(
-            f"step {self._env_step:,} of {self._total:,}, {rate:.1f} steps/s, {_duration(left)} left{shown}"
+            f"step {self._env_step:,} of {self._total:,}, {rate:.1f} steps/s, {duration(left)} left, "
+            f"updates {highlights.updates}, episodes {highlights.episodes}{returned}"
         )
 
     def say(self, text: str) -> None:
@@ -126,20 +101,19 @@ class Lines:
 
 
 def make_progress(total: int, start: int, *, shown: bool, stream: Stream | None = None) -> Progress:
-    """Return a bar where `stream` (default: standard error) is a terminal and tqdm is there, else lines."""
+    """Return a table where `stream` (default: standard error) is a terminal and rich is there, else lines."""
     if not shown:
         return Silent()
     output: Stream = sys.stderr if stream is None else stream
-    if output.isatty() and importlib.util.find_spec("tqdm") is not None:
-        return Bar(total, start, output)
+    if output.isatty() and os.environ.get("TERM") != "dumb" and importlib.util.find_spec("rich") is not None:
+        from hieros_eqx.training.table import Table
+
+        return Table(total, start, output)
     return Lines(total, start, output)
 
 
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a duration as hours, minutes and seconds: `0:01:40`."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}"

@@ -98,11 +98,60 @@ def episode_records(
     return records
 
 
-def highlights(records: Sequence[Mapping[str, Any]], recent: Returns) -> dict[str, Any]:
-    """Return what the display shows: the return is the mean over seeds of the mean of the latest episodes."""
-    shown = {
-        "updates": records[0]["train_step"],
-        "episodes": sum(record["episodes"] for record in records),
-    }
-    means = [statistics.fmean(own) for own in recent.values() if own]
-    return shown | ({"return": statistics.fmean(means)} if means else {})
+class Highlights(NamedTuple):
+    """What a person sees of a log line. Of several seeds everything but `episodes` is a mean over them."""
+
+    seeds: int
+    updates: int
+    """Of the lowest level."""
+    episodes: int
+    """Finished ones of all seeds."""
+    last: float | None
+    """Return of the latest episode; None before there is one."""
+    mean: float | None
+    """Mean return of the latest `SHOWN_EPISODES` episodes."""
+    best: float | None
+    """Highest return of the run."""
+    levels: tuple[Mapping[str, float], ...]
+    """Metrics of each level under their names without `level{i}/`, those alone that the line holds."""
+
+
+def best(earlier: Mapping[int, float], ended: Iterable[Mapping[str, Any]]) -> dict[int, float]:
+    """Return the highest return of every seed, after the episodes of some records ended."""
+    highest = dict(earlier)
+    for line in ended:
+        value = line["return"]
+        if value is not None:  # as one that is not finite is read back
+            highest[line["seed"]] = max(value, highest.get(line["seed"], value))
+    return highest
+
+
+def highlights(
+    records: Sequence[Mapping[str, Any]], recent: Returns, best: Mapping[int, float]
+) -> Highlights:
+    """Return what the display shows of the records of a log line and of the latest and highest returns."""
+    latest = [own for own in recent.values() if own]
+    return Highlights(
+        seeds=len(records),
+        updates=records[0]["train_step"],
+        episodes=sum(record["episodes"] for record in records),
+        last=_mean([own[-1] for own in latest]),
+        mean=_mean([statistics.fmean(own) for own in latest]),
+        best=_mean(list(best.values())),
+        levels=_by_level(records),
+    )
+
+
+def _by_level(records: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, float], ...]:
+    levels: list[dict[str, float]] = []
+    while f"level{len(levels)}/train_step" in records[0]:
+        prefix = f"level{len(levels)}/"
+        names = [name for name in records[0] if name.startswith(prefix)]
+        levels.append(
+            {name[len(prefix) :]: statistics.fmean(record[name] for record in records) for name in names}
+        )
+    return tuple(levels)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None

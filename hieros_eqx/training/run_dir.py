@@ -8,6 +8,8 @@ metrics.jsonl      one line of means per `training.log_every` environment steps
 episodes.jsonl     one line per finished episode
 checkpoints/       the whole state, by environment step; of all seeds that are trained side by side
 diagnosis.json     only where updates would not be finite any more: what was found
+tensorboard/       event files of the sink `TensorBoard`, if there is one; of several seeds in seed_N/
+wandb/             the like of Weights & Biases, by its own package
 agents/seed_N/     the newest agent of a seed on its own: configuration, spaces, parameters
 =================  ==============================================================================
 """
@@ -35,6 +37,7 @@ except ImportError:  # Windows: two processes in one directory are not noticed
 
 LOCK, CONFIG, SPACES, RUN = ".lock", "config.json", "spaces.json", "run.json"
 METRICS, EPISODES, CHECKPOINTS, AGENTS = "metrics.jsonl", "episodes.jsonl", "checkpoints", "agents"
+TENSORBOARD, WANDB = "tensorboard", "wandb"
 _UNFINISHED = re.compile(r"\.(config|spaces)\.json\.[0-9]+\.tmp")  # left by a process that was killed
 
 
@@ -63,6 +66,11 @@ class RunDir:
     def agents(self) -> Path:
         """Folder of the newest agents, by seed."""
         return self.path / AGENTS
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard's event files."""
+        return self.path / TENSORBOARD
 
     @property
     def run(self) -> Path:
@@ -179,7 +187,8 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _check_kinds(path: Path) -> None:
     """Nothing is written or deleted outside: a run directory may come from a stranger."""
     agents = list((path / AGENTS).glob("seed_*"))
-    folders = [path / CHECKPOINTS, path / AGENTS, *agents, *(own / CHECKPOINTS for own in agents)]
+    folders = [path / name for name in (CHECKPOINTS, AGENTS, TENSORBOARD, WANDB)]
+    folders += [*agents, *(own / CHECKPOINTS for own in agents), *(path / TENSORBOARD).glob("seed_*")]
     files = [path / name for name in (LOCK, CONFIG, SPACES, RUN, METRICS, EPISODES)]
     for found in (*folders, *files):
         right = found.is_dir() if found in folders else found.is_file()

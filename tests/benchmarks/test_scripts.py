@@ -124,7 +124,8 @@ def test_a_section_that_fails_or_hangs_takes_no_other_with_it(tmp_path, capsys):
 
 def test_an_accelerators_host_needs_no_more_than_it_is_said_to(folder):
     """Without what development, reports and other environments need, scripts import and runs tell lines."""
-    missing = ["beartype", "tqdm", "matplotlib", "envpool", "ale_py", "gymnasium", "hypothesis", "pytest"]
+    missing = ["beartype", "rich", "tensorboardX", "matplotlib", "imageio", "jinja2"]
+    missing += ["envpool", "ale_py", "gymnasium", "hypothesis", "pytest"]
     scripts = sorted(path.stem for path in folder.glob("*.py") if path.stem != "first_run")
     code = f"""
 import sys, io
