@@ -105,7 +105,7 @@ def _draw(ax: Any, chart: Chart, lines: Sequence[Line]) -> None:
 
 def _style(line: Line) -> dict[str, Any]:
     if line.style == "dots" or len(line.x) == 1:
-        return {"linestyle": "none", "marker": "o", "markersize": 3.5, "alpha": 0.55, "markeredgewidth": 0}
+        return {"linestyle": "none", "marker": "o", "markersize": 5, "alpha": 0.55, "markeredgewidth": 0}
     styles: dict[str, dict[str, Any]] = {
         "solid": {"linewidth": 1.8},
         "thin": {"linewidth": 1.0, "alpha": 0.6},
@@ -118,7 +118,7 @@ def _style(line: Line) -> dict[str, Any]:
 def _scale(ax: Any, chart: Chart, lines: Sequence[Line]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, SymmetricalLogLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: short_number(x)))
     y = np.concatenate([line.y for line in lines])
     if chart.scale == "log" and len(y) and y.min() > 0 and y.max() > LOGARITHMIC * y.min():
@@ -131,7 +131,7 @@ def _scale(ax: Any, chart: Chart, lines: Sequence[Line]) -> None:
         ax.yaxis.get_major_locator().set_params(numticks=7)
         ax.yaxis.set_minor_formatter(NullFormatter())
     else:
-        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: short_number(y)))
     ax.tick_params(which="minor", length=0)
 

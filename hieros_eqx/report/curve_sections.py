@@ -1,4 +1,4 @@
-"""The page's sections that need nothing but the files of runs: returns, rewards, losses, replay, codes."""
+"""The page's sections that need nothing but the files of runs: rewards, losses, goals, codes, replay."""
 
 from collections.abc import Sequence
 
@@ -8,93 +8,14 @@ from hieros_eqx.errors import CheckpointError
 from hieros_eqx.report import panels
 from hieros_eqx.report.charts import Chart, Line
 from hieros_eqx.report.labels import run_labels
-from hieros_eqx.report.layout import Group, Legend, Section, figure_of, group_of
+from hieros_eqx.report.layout import Group, Legend, Section, group_of
 from hieros_eqx.report.metric_charts import STEPS, Panel, metric_groups, metric_line, run_levels
-from hieros_eqx.report.return_curve import mean_over_seeds, moving_means
 from hieros_eqx.report.run_data import RunData
-from hieros_eqx.report.scores import published_scores
 from hieros_eqx.report.visits import read_visits
 
 KINDS = ("extrinsic", "subgoal", "novelty")
 KIND_COLORS = (4, 3, 5)  # of reward kinds, apart from those of levels
-FEW_EPISODES = 200  # up to which each is a dot
 NOT_LOGGED = "Nothing yet: this run has logged no updates."
-FAR = 1.5  # of the height of the curves: a published score beyond is told, not drawn
-
-
-def returns_section(runs: Sequence[RunData]) -> Section:
-    """Return the returns of training episodes: of one run a line per seed and their mean, of several a line
-    per run.
-    """
-    anchor, title = "returns", "Returns"
-    if not any(run.episodes for run in runs):
-        return Section(anchor, title, note="Nothing yet: no episode of this run has ended.")
-    chart = _returns_of_one(runs[0]) if len(runs) == 1 else _returns_of_several(runs)
-    text = "Undiscounted returns of training episodes, as moving means over a tenth of each seed's episodes."
-    return Section(anchor, title, text, [Group([figure_of(chart)])])
-
-
-def _returns_of_one(run: RunData) -> Chart:
-    lines, legend, curves = [], [], moving_means(run.episodes)
-    if len(run.episodes) <= FEW_EPISODES:
-        for number, seed in enumerate(curves):
-            own = [episode for episode in run.episodes if episode["seed"] == seed]
-            steps = np.array([episode["env_step"] for episode in own], np.float64)
-            lines.append(Line(steps, np.array([x["return"] for x in own], np.float64), number, style="dots"))
-    mean = mean_over_seeds(curves)
-    style = "solid" if mean is None else "thin"
-    for number, (seed, curve) in enumerate(curves.items()):
-        lines.append(Line(curve.env_step, curve.mean, number, style=style))
-        window = f", mean of {curve.window} episodes" if curve.window > 1 else ""
-        legend.append((f"seed {seed}{window}", number, style))
-    if mean is not None:
-        lines.append(Line(mean.env_step, mean.mean, None, mean.low, mean.high))
-        legend.append(("mean over seeds, 95 % interval", None, "solid"))
-    caption = f"{len(run.episodes):,} episodes."
-    if mean is not None:
-        caption += " The interval is a percentile bootstrap over seeds; of few seeds it says little."
-    drawn, told = _published(run, lines)
-    for name, score, look in drawn:
-        lines.append(
-            Line(np.array([0.0, run.config.training.env_steps]), np.full(2, score), None, style=look)
-        )
-        legend.append((f"{name}, published: {score:g}", None, look))
-    if told:
-        caption += f" Off the chart: {', '.join(f'{name} {score:g}' for name, score, _ in told)}."
-    return Chart("Return of an episode", STEPS, "return", lines, caption, legend, wide=True)
-
-
-def _published(run: RunData, lines: Sequence[Line]) -> tuple[list, list]:
-    """Return published scores (name, score, style) near the curves, and those far from them."""
-    row = published_scores().get(run.config.env.game or "")
-    if row is None:
-        return [], []
-    y = np.concatenate([line.y for line in lines])
-    low, high = float(y.min()), float(y.max())
-    room = FAR * max(high - low, 1e-9)
-    scores = [("random play", row["random"], "dotted"), ("human", row["human"], "dashed")]
-    near = [low - room <= score <= high + room for _, score, _ in scores]
-    return (
-        [own for own, is_near in zip(scores, near, strict=True) if is_near],
-        [own for own, is_near in zip(scores, near, strict=True) if not is_near],
-    )
-
-
-def _returns_of_several(runs: Sequence[RunData]) -> Chart:
-    lines, legend = [], []
-    for number, (label, run) in enumerate(zip(run_labels(runs), runs, strict=True)):
-        curves = moving_means(run.episodes)
-        mean = mean_over_seeds(curves)
-        if mean is None:
-            lines += [Line(own.env_step, own.mean, number) for own in curves.values()]
-        else:
-            lines += [Line(own.env_step, own.mean, number, style="thin") for own in curves.values()]
-            lines.append(Line(mean.env_step, mean.mean, number, mean.low, mean.high))
-        legend.append(
-            (f"{label} ({run.name})" if len({r.name for r in runs}) > 1 else label, number, "solid")
-        )
-    caption = "Where a run has several seeds: thin lines, their mean and its 95 % interval (bootstrap)."
-    return Chart("Return of an episode", STEPS, "return", lines, caption, legend, wide=True)
 
 
 def rewards_section(runs: Sequence[RunData]) -> Section:

@@ -6,7 +6,10 @@ from hieros_eqx.config.serialise import changed_fields
 from hieros_eqx.report.run_data import RunData
 
 MOST_FIELDS = 3
-UNTOLD = ("training.seed", "training.seeds")  # they are told only where nothing else differs
+FIRST = ("env.game", "env.id", "levels", "world_model.kind")
+# Told only where nothing else differs: which seeds, how long, and how often something is written.
+LAST = ("training.seed", "training.seeds", "training.env_steps", "training.log_every")
+LAST += ("training.checkpoint_every", "training.checkpoint_minutes", "training.keep_checkpoints", "preset")
 
 
 def run_labels(runs: Sequence[RunData]) -> list[str]:
@@ -15,7 +18,8 @@ def run_labels(runs: Sequence[RunData]) -> list[str]:
     paths: list[str] = []
     for run in runs[1:]:
         paths += [path for path in changed_fields(first, run.config) if path not in paths]
-    told = [path for path in paths if path not in UNTOLD] or paths
+    paths.sort(key=lambda path: path not in FIRST)
+    told = [path for path in paths if path not in LAST] or paths
     labels = [", ".join(_told(run, path) for path in told[:MOST_FIELDS]) for run in runs]
     if len(told) > MOST_FIELDS:
         labels = [f"{label}, ..." for label in labels]

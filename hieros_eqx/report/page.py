@@ -9,11 +9,12 @@ from pathlib import Path
 from hieros_eqx.report import curve_sections as curves
 from hieros_eqx.report.labels import run_labels
 from hieros_eqx.report.layout import Section
+from hieros_eqx.report.returns_section import returns_section
 from hieros_eqx.report.run_data import RunData, read_run
 from hieros_eqx.report.summary import summarise_run
 
 CURVES = (
-    curves.returns_section,
+    returns_section,
     curves.rewards_section,
     curves.losses_section,
     curves.goal_section,
@@ -24,16 +25,22 @@ CURVES = (
 )
 
 
-def write_page(paths: Sequence[str | Path], out: str | Path) -> Path:
+def write_page(paths: Sequence[str | Path], out: str | Path, *, videos: bool = True) -> Path:
     """Write the page of one or several run directories to `out`, and return its path.
 
-    Several runs are drawn beside each other. Raises `ValueError` without a run, `CheckpointError` for a
+    Several runs are drawn beside each other. For the `videos` of a single run its newest agent plays anew,
+    which takes as long as compiling it. Raises `ValueError` without a run, `CheckpointError` for a
     directory that is none of a run or whose files are damaged.
     """
     if not paths:
         raise ValueError("wanted at least one run directory, got none.")
     runs = [read_run(Path(path)) for path in paths]
-    text = render(runs, [section(runs) for section in CURVES])
+    sections = [section(runs) for section in CURVES]
+    if videos and len(runs) == 1:
+        from hieros_eqx.report.media_sections import media_sections
+
+        sections[2:2] = media_sections(runs[0])
+    text = render(runs, sections)
     target = Path(out)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")

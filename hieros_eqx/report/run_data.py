@@ -40,8 +40,9 @@ class RunData:
 
     @property
     def env_step(self) -> int:
-        """Environment step of the last line of metrics."""
-        return max((int(own[-1]["env_step"]) for own in self.lines.values() if own), default=0)
+        """The last environment step of which anything is logged."""
+        logs = [own for own in (*self.lines.values(), self.episodes) if own]
+        return max((int(own[-1]["env_step"]) for own in logs), default=0)
 
     @property
     def finished(self) -> bool:
@@ -67,7 +68,11 @@ def read_run(path: Path) -> RunData:
         spaces=run_dirs.read_spaces(path) if (path / run_dirs.SPACES).exists() else None,
         start=_object(directory.run),
         lines=lines,
-        episodes=_records(directory.episodes, config),
+        episodes=[
+            own
+            for own in _records(directory.episodes, config)
+            if isinstance(own.get("return"), int | float)  # null: not finite
+        ],
         checkpoints=manifest.steps(directory.checkpoints),
         stopped=(path / DIAGNOSIS).exists(),
     )

@@ -74,7 +74,7 @@ def _state(run: RunData) -> str:
     if run.finished:
         return f"finished, {steps:,} environment steps"
     if not run.env_step:
-        return f"no line of metrics yet, of {steps:,} environment steps"
+        return f"nothing logged yet, of {steps:,} environment steps"
     return f"unfinished, {run.env_step:,} of {steps:,} environment steps ({run.env_step / steps:.0%})"
 
 

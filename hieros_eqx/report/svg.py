@@ -15,7 +15,7 @@ INK = "#010203"
 SERIES = tuple(f"#f0f00{i}" for i in range(8))
 """Placeholders of the page's colours of series."""
 FONT_SIZE = 11
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.size": FONT_SIZE,
     "font.family": "DejaVu Sans",  # which Matplotlib brings; the page's own is hardly wider
