@@ -1,21 +1,23 @@
 """Videos: RGB pictures to H.264 in MP4, which every browser plays, and the tiling of several into one.
 
-`imageio-ffmpeg` (the extra `report`), which brings its own ffmpeg, is imported where it is used.
+The ffmpeg is that of `imageio-ffmpeg` (the extra `report`), which is imported where it is used.
 """
 
 import importlib
 import itertools
 import math
+import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-QUALITY = 20
-"""x264's crf: 0 is lossless, 51 the worst; below 20 flat pictures grow and look no better."""
+QUALITY = 23
+"""x264's crf: 0 is lossless, 51 the worst; below 23 flat pictures grow and look no better."""
 LARGEST_SIDE = 4096
 """Of a picture: larger ones many players refuse."""
 COLORS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
@@ -51,26 +53,13 @@ def encode_stream(frames: Iterable[np.ndarray], fps: float | int, path: str | Pa
     height, width = (side + side % 2 for side in first.shape[:2])
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "video.mp4"
-        writer = _ffmpeg().write_frames(
-            str(made),
-            (width, height),
-            fps=fps,
-            codec="libx264",
-            quality=None,  # crf instead
-            macro_block_size=2,
-            ffmpeg_log_level="error",
-            output_params=[*FILTER, *OUTPUT, *COLORS],
-        )
-        try:
-            writer.send(None)
+        with _encoder(made, width, height, fps) as write:
             for frame in itertools.chain([first], remaining):
                 if frame.shape != first.shape or frame.dtype != np.uint8:
                     raise ValueError(
                         f"wanted pictures of one size, uint8 {first.shape}, got {frame.dtype} {frame.shape}."
                     )
-                writer.send(_even(frame))
-        finally:
-            writer.close()
+                write(_even(frame))
         video = made.read_bytes()
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +85,8 @@ def side_by_side(
 ) -> UInt8[np.ndarray, "*time height width 3"]:
     """Return videos of one length beside each other, with `gap` pixels of `color` between them.
 
-    All are `[time height width 3]`, or single pictures. Lower ones stand at the top, the rest is filled. Raises `ValueError` without panels, where lengths
-    differ, and for a gap below 0.
+    All are `[time height width 3]`, or single pictures. Lower ones stand at the top, the rest is filled.
+    Raises `ValueError` without panels, where lengths differ, and for a gap below 0.
     """
     if not len(panels):
         raise ValueError("wanted at least one video, got none.")
@@ -137,9 +126,44 @@ def _even(frame: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(padded)
 
 
-def _ffmpeg() -> Any:
+@contextmanager
+def _encoder(path: Path, width: int, height: int, fps: float | int) -> Iterator[Callable[[Any], Any]]:
+    """Let ffmpeg write a video at `path`; give what takes the bytes of its pictures.
+
+    The writer of imageio-ffmpeg forks, which JAX warns of: its threads may hold locks that a child waits for.
+    """
+    source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-")
+    target = ("-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", *FILTER, *OUTPUT, *COLORS, str(path))
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [_ffmpeg(), "-v", "error", *source, *target],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            process_group=0,  # Ctrl-C is for us, who then end it
+        )
+        assert process.stdin is not None
+        try:
+            yield process.stdin.write
+            process.stdin.close()
+            process.wait()
+        except BrokenPipeError:  # it has said why
+            process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+        if process.returncode:
+            said.seek(0)
+            raise RuntimeError(
+                f"ffmpeg could not write a video: {said.read().decode(errors='replace')[:500]}"
+            )
+
+
+def _ffmpeg() -> str:
     try:
-        return importlib.import_module("imageio_ffmpeg")
+        return importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "videos need imageio-ffmpeg; install it with: pip install 'hieros-eqx[report]'",
