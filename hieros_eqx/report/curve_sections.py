@@ -23,11 +23,12 @@ def rewards_section(runs: Sequence[RunData]) -> Section:
     figure for each kind.
     """
     anchor, title = "rewards", "Reward by level"
-    weights = runs[0].config.reward
+    weights = list(
+        dict.fromkeys((own.config.reward.subgoal_weight, own.config.reward.novelty_weight) for own in runs)
+    )
+    told = " or ".join(f"extrinsic 1, subgoal {subgoal:g}, novelty {novelty:g}" for subgoal, novelty in weights)
     text = (
-        "What each level earns per imagined step, before weights "
-        f"(extrinsic 1, subgoal {weights.subgoal_weight:g}, novelty {weights.novelty_weight:g}). "
-        "The top level is given no subgoal."
+        f"What each level earns per imagined step, before weights ({told}). The top level is given no subgoal."
     )
     if len(runs) > 1:
         kinds = [Panel(f"behaviour/reward/{kind}", kind.capitalize(), "reward per step") for kind in KINDS]

@@ -52,7 +52,8 @@ def metric_groups(runs: Sequence[RunData], panels: Sequence[Panel], title: str =
     for subtitle, tracks in _tracks(runs):
         legend = [Legend(track.label, track.color) for track in tracks] if len(tracks) > 1 else []
         charts = [_chart(panel, tracks) for panel in panels]
-        group = group_of(charts, ", ".join(text for text in (title, subtitle) if text), legend)
+        full = ", ".join(text for text in (title, subtitle) if text)
+        group = group_of(charts, full[:1].upper() + full[1:], legend)
         if group is not None:
             groups.append(group)
     return groups
