@@ -25,8 +25,8 @@ import hieros_eqx
 from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.envs import canonical_game
 from hieros_eqx.report import figures, open_loop, run_summary
+from hieros_eqx.report.published import human_normalised
 from hieros_eqx.report.recording import Recording, collect_episodes, pick_starts
-from hieros_eqx.report.scores import human_normalised
 from hieros_eqx.training import provenance
 from hieros_eqx.training.environment import open_env
 from hieros_eqx.training.log import append, read

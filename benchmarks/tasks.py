@@ -10,7 +10,7 @@ import numpy as np
 from hieros_eqx.config import HierosConfig, make_preset, override
 from hieros_eqx.envs.pin_pad import pin_pad
 from hieros_eqx.report.intervals import bootstrap
-from hieros_eqx.report.scores import published_scores
+from hieros_eqx.report.published import published_scores
 from hieros_eqx.training.agents import Agent
 from hieros_eqx.training.evaluation_seeds import evaluate_seeds
 

@@ -2,7 +2,7 @@
 
 import click
 
-from hieros_eqx.report.scores import COLUMNS, published_scores
+from hieros_eqx.report.published import COLUMNS, published_scores
 
 
 @click.command("games")

@@ -30,7 +30,7 @@ from hieros_eqx.config import HierosConfig
 from hieros_eqx.config.strict_json import parse_json
 from hieros_eqx.errors import CheckpointError
 from hieros_eqx.report.intervals import bootstrap
-from hieros_eqx.report.scores import human_normalised
+from hieros_eqx.report.published import human_normalised
 from hieros_eqx.training import EvaluationResult
 from hieros_eqx.training.manifest import read_small
 

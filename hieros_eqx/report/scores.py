@@ -1,9 +1,7 @@
-"""Published Atari100k scores, and what a score means beside them (docs/algorithm.md, section 8)."""
+"""Aggregates of human-normalised scores over games and seeds, with their intervals (docs/algorithm.md, 8)."""
 
-import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,24 +10,9 @@ from scipy import stats
 
 from hieros_eqx.report.intervals import check_bootstrap, percentile_interval
 
-COLUMNS = ("random", "human", "simple", "twm", "iris", "dreamerv3", "hieros")
-
-
-@cache
-def published_scores() -> MappingProxyType[str, Any]:
-    """Return game -> column -> score of the table in the Hieros paper's slides (sources: NOTICE)."""
-    text = files("hieros_eqx.report").joinpath("data/published_scores.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
-    table = {row["game"]: MappingProxyType({name: float(row[name]) for name in COLUMNS}) for row in rows}
-    return MappingProxyType(table)
-
-
-def human_normalised(game: str, score: float) -> float | None:
-    """Return `(score - random) / (human - random)`, or None for a game that is not in the table."""
-    row = published_scores().get(game)
-    if row is None:
-        return None
-    return (score - row["random"]) / (row["human"] - row["random"])
+Strata = Sequence[np.ndarray]
+"""Scores of every game, each `[seed ...]`."""
+LARGEST_MULTIPLE = 5040
 
 
 class Estimate(NamedTuple):
@@ -40,16 +23,29 @@ class Estimate(NamedTuple):
     high: float | None
 
 
-AGGREGATES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+def _iqm(games: Strata) -> Any:
+    """Return the mean of the middle half of all scores; a game of few seeds counts as much as one of many."""
+    each = math.lcm(*(len(x) for x in games))
+    return stats.trim_mean(
+        np.concatenate([np.repeat(x, each // len(x), axis=0) for x in games]), 0.25, axis=0
+    )
+
+
+def _over_games(games: Strata) -> np.ndarray:
+    return np.stack([x.mean(axis=0) for x in games])
+
+
+AGGREGATES: Mapping[str, Callable[[Strata], Any]] = MappingProxyType(
     {
-        "mean": lambda x: x.mean(axis=(0, 1)),
-        "median": lambda x: np.median(x.mean(axis=1), axis=0),
-        "iqm": lambda x: stats.trim_mean(x.reshape(-1, *x.shape[2:]), 0.25, axis=0),
-        "optimality_gap": lambda x: 1 - np.minimum(x, 1).mean(axis=(0, 1)),
+        "mean": lambda games: _over_games(games).mean(axis=0),
+        "median": lambda games: np.median(_over_games(games), axis=0),
+        "iqm": _iqm,
+        "optimality_gap": lambda games: 1 - _over_games([np.minimum(x, 1) for x in games]).mean(axis=0),
     }
 )
-"""Of normalised scores `[game seed ...]`, over games and seeds (Agarwal et al., arXiv 2108.13264): the mean;
-the median over games of means over seeds; the mean of the middle half of all; what is missing to 1."""
+"""Of normalised scores, over games and seeds (Agarwal et al., arXiv 2108.13264): the mean; the median over
+games of means over seeds; the mean of the middle half of all; what is missing to 1. All games weigh the same,
+however many seeds they have."""
 
 
 def aggregate(
@@ -61,17 +57,20 @@ def aggregate(
 ) -> dict[str, Estimate]:
     """Return every aggregate of human-normalised scores with its stratified bootstrap interval.
 
-    `scores` holds one number per seed for each game. Seeds are resampled within each game, games are not.
-    Raises `ValueError` without scores, for numbers that are not finite, or if games differ in their number
-    of seeds.
+    `scores` holds one number per seed for each game; games may differ in their number of seeds. Seeds are
+    resampled within each game, games are not; where a game has one seed there is no interval. Raises
+    `ValueError` without scores, for numbers that are not finite, or for numbers of seeds whose least common
+    multiple is beyond all bounds.
     """
-    table = _table(scores)
+    games = _strata(scores)
+    if math.lcm(*(len(x) for x in games)) > LARGEST_MULTIPLE:
+        raise ValueError(f"wanted about equally many seeds of every game, got {_counts(scores)}.")
     check_bootstrap(resamples, confidence)
     result = {}
     for name, function in AGGREGATES.items():
-        value, low, high = float(function(table)), None, None
-        if table.shape[1] > 1:
-            low, high = _stratified(tuple(table), function, resamples, confidence, seed)
+        value, low, high = float(function(games)), None, None
+        if min(len(x) for x in games) > 1:
+            low, high = _stratified(games, function, resamples, confidence, seed)
         result[name] = Estimate(value, low, high)
     return result
 
@@ -91,7 +90,7 @@ def probability_of_improvement(
     if sorted(ours) != sorted(theirs):
         differing = ", ".join(sorted(set(ours) ^ set(theirs)))
         raise ValueError(f"wanted scores of the same games, got these on one side alone: {differing}.")
-    own, other = _table(ours), _table({game: theirs[game] for game in ours})
+    own, other = _strata(ours), _strata({game: theirs[game] for game in ours})
     check_bootstrap(resamples, confidence)
     games = len(own)
 
@@ -103,36 +102,35 @@ def probability_of_improvement(
         return np.mean(better, axis=0)
 
     value, low, high = float(function([*own, *other])), None, None
-    if own.shape[1] > 1 and other.shape[1] > 1:
+    if min(len(x) for x in (*own, *other)) > 1:
         low, high = _stratified((*own, *other), function, resamples, confidence, seed)
     return Estimate(value, low, high)
 
 
-def _table(scores: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """Return scores as `[game seed]`."""
-    seeds = {game: len(own) for game, own in scores.items()}
-    if not seeds or not min(seeds.values()):
-        raise ValueError(f"wanted at least one score of every game, got {seeds or 'no games'}.")
-    if len(set(seeds.values())) > 1:
-        raise ValueError(f"wanted equally many seeds of every game, got {seeds}.")
-    table = np.array([list(own) for own in scores.values()], np.float64)
-    if not np.isfinite(table).all():
+def _strata(scores: Mapping[str, Sequence[float]]) -> tuple[np.ndarray, ...]:
+    """Return the scores of every game, checked."""
+    if not scores or not all(len(own) for own in scores.values()):
+        raise ValueError(f"wanted at least one score of every game, got {_counts(scores) or 'no games'}.")
+    games = tuple(np.array(list(own), np.float64) for own in scores.values())
+    if not all(np.isfinite(x).all() for x in games):
         raise ValueError("wanted finite scores, got NaN or infinity.")
-    return table
+    return games
+
+
+def _counts(scores: Mapping[str, Sequence[float]]) -> dict[str, int]:
+    return {game: len(own) for game, own in scores.items()}
 
 
 def _stratified(
     strata: tuple[np.ndarray, ...],
-    function: Callable[[Any], np.ndarray],
+    function: Callable[[Any], Any],
     resamples: int,
     confidence: float,
     seed: int,
 ) -> tuple[float, float]:
     """Return the percentile interval of a statistic of strata `[sample ...]`, each resampled on its own."""
 
-    def statistic(*resampled: np.ndarray, axis: int) -> np.ndarray:
-        moved = [np.moveaxis(x, axis, 0) for x in resampled]
-        alike = len({x.shape for x in moved}) == 1
-        return function(np.stack(moved) if alike else moved)
+    def statistic(*resampled: np.ndarray, axis: int) -> Any:
+        return function([np.moveaxis(x, axis, 0) for x in resampled])
 
     return percentile_interval(strata, statistic, resamples, confidence, seed)

@@ -24,7 +24,7 @@ from hieros_eqx.core import (
     ssm,
     transforms,
 )
-from hieros_eqx.errors import EnvError
+from hieros_eqx.errors import CheckpointError, EnvError
 from hieros_eqx.report import (
     ball,
     evaluation_record,
@@ -33,7 +33,9 @@ from hieros_eqx.report import (
     linear_probe,
     open_loop,
     recording,
+    run_scores,
     run_summary,
+    score_tables,
     scores,
 )
 from hieros_eqx.types import Timestep
@@ -230,9 +232,19 @@ REPORTS = {
     "report.scores.aggregate": [
         (lambda: scores.aggregate({}), ValueError, "got no games"),
         (lambda: scores.aggregate({"a": []}), ValueError, "at least one score of every game.*'a': 0"),
-        (lambda: scores.aggregate({"a": [1.0], "b": [1.0, 2.0]}), ValueError, "equally many seeds"),
+        (
+            lambda: scores.aggregate({"a": [1.0] * 97, "b": [1.0] * 89}),
+            ValueError,
+            "about equally many seeds of every game.*'a': 97",
+        ),
         (lambda: scores.aggregate({"a": [float("nan")]}), ValueError, "finite scores"),
         (lambda: scores.aggregate({"a": [1.0]}, confidence=95.0), ValueError, r"confidence in \(0, 1\)"),
+    ],
+    "report.score_tables.make_tables": [
+        (lambda: score_tables.make_tables({"Pong": ()}), ValueError, "at least one score .* none of Pong"),
+    ],
+    "report.run_scores.collect": [
+        (lambda: run_scores.collect(["absent"]), CheckpointError, "absent: wanted a run directory"),
     ],
     "report.scores.probability_of_improvement": [
         (lambda: scores.probability_of_improvement({"a": [1.0]}, {"b": [1.0]}), ValueError, "the same games"),

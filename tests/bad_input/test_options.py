@@ -114,10 +114,31 @@ EVALUATION = {
         (LONG, ["--checkpoint", "characters)", "best"]),
     ],
 }
+REPORT = {
+    "runs": EVALUATION["run"],
+    "out": [
+        (".", ["--out", "is a directory"]),
+        ("absent/page.html", ["absent/page.html", "directory that exists"]),
+    ],
+}
+SCORES = {
+    "runs": [
+        ("absent", ["RUN", "'absent'", "does not exist"]),
+        ("file", ["is a file"]),
+        (".", ["config.json"]),
+    ],
+    "format": [("excel", ["'excel'", "latex"]), ("", ["''", "latex"])],
+    "out": [
+        (".", ["--out", "is a directory"]),
+        ("absent/table.csv", ["absent/table.csv", "folder that exists"]),
+    ],
+}
 TABLE = {
     "train": CONFIGURATION | TRAINING,
     "config": CONFIGURATION | {"env": [("CartPole-v1", ["--game Pong", "--env CartPole-v1", "one of both"])]},
     "eval": EVALUATION,
+    "scores": SCORES,
+    "report": REPORT,
 }
 CASES = [
     pytest.param(command, name, value, words, id=f"{command}-{name}-{i}")
@@ -127,10 +148,16 @@ CASES = [
 ]
 
 
+POSITIONAL = ("run", "runs")
+OF_RUNS = ("eval", "report", "scores")
+
+
 def call(command, name, value):
     """Return the arguments that give one value, beside others that are allowed."""
-    if command == "eval":
-        return (command, value) if name == "run" else (command, ".", f"--{name.replace('_', '-')}={value}")
+    if command in OF_RUNS:
+        return (
+            (command, value) if name in POSITIONAL else (command, ".", f"--{name.replace('_', '-')}={value}")
+        )
     chosen = [] if name == "game" or (command == "train" and name == "env") else ["--game", "Pong"]
     preset = [] if name == "preset" else ["--preset", "debug"]
     return (command, *preset, *chosen, f"--{name.replace('_', '-')}={value}")
@@ -152,7 +179,7 @@ def test_an_option(refused, command, name, value, words):
 def means_the_same_as_a_variable(command, name, value):
     """An empty variable is one that is not set; in that of `--set` white space is between assignments."""
     split = name == "set" and " " in value
-    return value.strip() and name != "run" and not split and (command, name) != ("config", "env")
+    return value.strip() and name not in POSITIONAL and not split and (command, name) != ("config", "env")
 
 
 @pytest.mark.usefixtures("file")

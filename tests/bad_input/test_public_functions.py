@@ -223,7 +223,11 @@ LEFT_OUT = {
         f"report.evaluation_record.{name}": "damaged files: tests/report/test_evaluation_record.py"
         for name in ("read_all", "read_evaluations", "final_evaluations")
     },
-    "report.scores.human_normalised": "a game that is not in the table has no such score: None",
+    **{
+        f"report.score_text.{name}": "writes what `make_tables` has made"
+        for name in ("cell_texts", "to_csv", "to_markdown", "to_latex")
+    },
+    "report.published.human_normalised": "a game that is not in the table has no such score: None",
 }
 AGENT = training.Agent(
     abstract().params, replace(CONFIG, env=replace(CONFIG.env, id="hieros_eqx.envs.probe:memory")), SPACES

@@ -12,7 +12,7 @@ import pytest
 
 import hieros_eqx
 from hieros_eqx.config import make_preset, override
-from hieros_eqx.report.scores import human_normalised, published_scores
+from hieros_eqx.report.published import human_normalised, published_scores
 
 PROGRAM = Path(sys.executable).with_name("hieros-eqx")
 
@@ -80,7 +80,8 @@ def test_scores():
     assert human_normalised("Pong", -21.0) == 0
     assert human_normalised("Pong", 15.0) == 1
     assert human_normalised("Breakout", 16.0) == 0.5
-    assert human_normalised("UpNDown", 1.0) is None
+    assert human_normalised("UpNDown", 533.4) == 0
+    assert human_normalised("Tetris", 1.0) is None
 
 
 def test_doctor_tells_what_is_there(run):

@@ -7,7 +7,7 @@ import pytest
 
 import hieros_eqx
 from hieros_eqx.config import make_preset, override, to_dict
-from hieros_eqx.report.scores import human_normalised
+from hieros_eqx.report.published import human_normalised
 from hieros_eqx.training import EvaluationResult
 
 PLAYED = {4: (10.0, 20.0), 1: (1.0, 2.0)}  # seed -> returns

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hieros_eqx.report.scores import aggregate, human_normalised, probability_of_improvement, published_scores
+from hieros_eqx.report.scores import aggregate, probability_of_improvement
 
 
 def games(table):
@@ -64,7 +64,10 @@ def test_games_are_matched_by_name():
     [
         ({}, "no games"),
         ({"a": []}, "at least one score"),
-        ({"a": [1.0, 2.0], "b": [1.0]}, "equally many seeds"),
+        (
+            {"a": [1.0] * 97, "b": [1.0] * 89},
+            "about equally many seeds of every game, got {'a': 97, 'b': 89}",
+        ),
         ({"a": [float("nan")]}, "finite"),
     ],
 )
@@ -80,8 +83,14 @@ def test_other_games_and_impossible_intervals():
         aggregate({"a": [1.0, 2.0]}, resamples=0)
 
 
-def test_the_published_table():
-    row = published_scores()["Krull"]
-    assert human_normalised("Krull", row["random"]) == 0
-    assert human_normalised("Krull", row["human"]) == 1
-    assert human_normalised("Tetris", 3.0) is None
+def test_games_weigh_the_same_however_many_seeds_they_have(rng):
+    """Every score of a game of two seeds three times, of a game of three twice: the same aggregates."""
+    scores = {"a": [*rng.gamma(1.0, size=2)], "b": [*rng.gamma(1.0, size=3)]}
+    alike = {"a": scores["a"] * 3, "b": scores["b"] * 2}
+    got, wanted = aggregate(scores, resamples=200), aggregate(alike, resamples=50)
+    for name in got:
+        assert got[name].value == pytest.approx(wanted[name].value)
+        assert got[name].low < got[name].value < got[name].high
+    everything = sorted(alike["a"] + alike["b"])
+    assert got["iqm"].value == pytest.approx(sum(everything[3:9]) / 6)
+    assert aggregate({"a": [1.0, 2.0], "b": [1.0]})["mean"] == (1.25, None, None)
