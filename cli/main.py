@@ -18,6 +18,7 @@ COMMANDS = {
     "scores": "show runs beside the published scores of Atari100k",
     "report": "write a page about a run, with curves, videos and subgoals",
     "play": "play one episode as a video, or in the terminal, with all subgoals",
+    "suite": "train and evaluate on many games: the Atari100k table",
     "config": "print the resolved configuration as JSON",
     "games": "list the games with random, human and published scores",
     "doctor": "show versions, devices, memory and environments, and what is missing",

@@ -12,7 +12,7 @@ from .seeds import SeedList
 AUTO = "auto"
 BACKENDS = ("auto", "envpool", "ale", "gymnasium")
 
-_OPTIONS = (
+_OPTIONS = (  # in the order of `CONFIG_OPTIONS`
     click.option("--game", metavar="NAME", help="Atari game, in any usual spelling; see `hieros-eqx games`."),
     click.option("--env", metavar="ID", help="Any other environment: an id, or module:factory."),
     click.option(
@@ -44,7 +44,7 @@ _OPTIONS = (
         help="Set one field, as in world_model.s5.num_blocks=2; may be repeated.",
     ),
 )
-CONFIG_OPTIONS = (
+CONFIG_OPTIONS = (  # in the order of `CONFIG_OPTIONS`
     "game",
     "env",
     "preset",
@@ -60,6 +60,16 @@ CONFIG_OPTIONS = (
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that decide a configuration to a command."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+    return config_options_but()(function)
+
+
+def config_options_but(*left_out: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what adds the options that decide a configuration to a command, but some."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, option in reversed(list(zip(CONFIG_OPTIONS, _OPTIONS, strict=True))):
+            if name not in left_out:
+                function = option(function)
+        return function
+
+    return add

@@ -48,7 +48,7 @@ def resolve(ctx: click.Context, *, needs_environment: bool = False) -> HierosCon
     config = _canonical(config)
     if needs_environment:
         _require_environment(config)
-        _require_training(config)
+        require_training(config)
     if wanted == AUTO:
         time = expected_time(name, platform, config.training.env_steps, len(config.all_seeds))
         click.echo(f"preset auto: {name} ({found}); {time}", err=True)
@@ -104,7 +104,7 @@ def _require_environment(config: HierosConfig) -> None:
         )
 
 
-def _require_training(config: HierosConfig) -> None:
+def require_training(config: HierosConfig) -> None:
     """Refuse a run that ends before its first update, and say which upper levels will not be trained."""
     for level in range(config.levels):
         period = config.train_period(level)

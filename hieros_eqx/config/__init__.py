@@ -3,7 +3,7 @@
 from hieros_eqx.config.behaviour import BehaviourConfig, RewardConfig, SubgoalConfig
 from hieros_eqx.config.hieros import HierosConfig
 from hieros_eqx.config.presets import PRESETS, make_preset
-from hieros_eqx.config.serialise import differences, from_dict, override, to_dict
+from hieros_eqx.config.serialise import assignments, differences, from_dict, override, to_dict
 from hieros_eqx.config.training import EnvConfig, OptimizerConfig, ReplayConfig, TrainingConfig
 from hieros_eqx.config.world_model import S5Config, WorldModelConfig
 
@@ -19,6 +19,7 @@ __all__ = [
     "SubgoalConfig",
     "TrainingConfig",
     "WorldModelConfig",
+    "assignments",
     "differences",
     "from_dict",
     "make_preset",

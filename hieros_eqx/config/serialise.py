@@ -67,6 +67,12 @@ def changed_fields(first: HierosConfig, second: HierosConfig) -> dict[str, tuple
     return {path: (a[path], b[path]) for path in a if a[path] != b[path]}
 
 
+def assignments(first: HierosConfig, second: HierosConfig) -> list[str]:
+    """Return the assignments `path=value` by which `override` makes the second of the first."""
+    a, b = _flatten(to_dict(first)), _flatten(to_dict(second))
+    return [f"{path}={json.dumps(b[path])}" for path in a if a[path] != b[path]]
+
+
 def _parse(path: str, text: str) -> Any:
     """The value of an assignment: text where it is no JSON, but JSON that cannot be read is an error."""
     try:

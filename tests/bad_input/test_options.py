@@ -133,11 +133,38 @@ SCORES = {
         ("absent/table.csv", ["absent/table.csv", "folder that exists"]),
     ],
 }
+PLAY = {name: EVALUATION[name] for name in ("run", "seed", "train_seed", "checkpoint", "policy")} | {
+    "out": [
+        ("video.avi", ["--out", "'video.avi'", ".mp4"]),
+        ("absent/video.mp4", ["--out", "'absent/video.mp4'", "directory that exists"]),
+        (".", ["--out", "is a directory"]),
+        ("file/video.mp4", ["--out", "'file/video.mp4'", "directory that exists"]),
+    ],
+    "max_steps": [("0", ["--max-steps", "0", ">=1"]), ("all", ["--max-steps", "'all'"])],
+    "fps": [
+        ("0", ["--fps", "0"]),
+        ("nan", ["--fps", "nan"]),
+        ("1001", ["--fps", "1001"]),
+        ("fast", ["--fps", "'fast'"]),
+    ],
+}
+SUITE = {name: cases for name, cases in CONFIGURATION.items() if name not in ("game", "seed")} | {
+    "games": [
+        ("PrivatEye", ["--games", "'PrivatEye'", "PrivateEye"]),
+        ("Pong,", ["--games", "''", "slides"]),
+        ("pong,Pong", ["every game once", "Pong twice"]),
+        ("", ["--games", "''"]),
+    ],
+    "out": [("file", ["--out", "'file'", "is a file"])],
+    "episodes": EVALUATION["episodes"],
+}
 TABLE = {
     "train": CONFIGURATION | TRAINING,
     "config": CONFIGURATION | {"env": [("CartPole-v1", ["--game Pong", "--env CartPole-v1", "one of both"])]},
     "eval": EVALUATION,
+    "play": PLAY,
     "scores": SCORES,
+    "suite": SUITE,
     "report": REPORT,
 }
 CASES = [
@@ -149,7 +176,7 @@ CASES = [
 
 
 POSITIONAL = ("run", "runs")
-OF_RUNS = ("eval", "report", "scores")
+OF_RUNS = ("eval", "play", "report", "scores")
 
 
 def call(command, name, value):
@@ -158,6 +185,10 @@ def call(command, name, value):
         return (
             (command, value) if name in POSITIONAL else (command, ".", f"--{name.replace('_', '-')}={value}")
         )
+    if command == "suite":
+        preset = [] if name == "preset" else ["--preset", "debug"]
+        out = [] if name == "out" else ["--out", "out"]
+        return (command, *preset, *out, f"--{name.replace('_', '-')}={value}")
     chosen = [] if name == "game" or (command == "train" and name == "env") else ["--game", "Pong"]
     preset = [] if name == "preset" else ["--preset", "debug"]
     return (command, *preset, *chosen, f"--{name.replace('_', '-')}={value}")

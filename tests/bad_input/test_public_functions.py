@@ -17,6 +17,7 @@ from hieros_eqx.config import make_preset
 from hieros_eqx.errors import CheckpointError, ConfigError, EnvError
 from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces, Timestep
 from tests.bad_input.public_cases import ARRAYS, REPORTS
+from tests.bad_input.watching_cases import LEFT_OUT_OF_WATCHING, WATCHING
 
 CONFIG = replace(make_preset("debug"), levels=2)
 WITHOUT_ENV = replace(CONFIG, env=replace(CONFIG.env, game=None, id=None))
@@ -191,8 +192,10 @@ CASES = {
     ],
     **ARRAYS,
     **REPORTS,
+    **WATCHING,
 }
 LEFT_OUT = {
+    **LEFT_OUT_OF_WATCHING,
     "agent.num_seeds": "reads one field of a state",
     "agent.seed_mesh": "any number of seeds has an answer: None where nothing is to be spread",
     "training.enable_compilation_cache": "takes nothing; its variable is that of a folder which is made",
@@ -227,6 +230,10 @@ LEFT_OUT = {
         f"report.score_text.{name}": "writes what `make_tables` has made"
         for name in ("cell_texts", "to_csv", "to_markdown", "to_latex")
     },
+    "config.assignments": "any two configurations have an answer",
+    "report.suite_status.read_status": "damaged evaluations: tests/report/test_evaluation_record.py",
+    "report.suite_status.seconds_left": "any statuses have an answer, or None",
+    "report.suite_status.describe_status": "any status has words",
     "report.published.human_normalised": "a game that is not in the table has no such score: None",
 }
 AGENT = training.Agent(

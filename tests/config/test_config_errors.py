@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hieros_eqx.config import HierosConfig, differences, from_dict, override, to_dict
+from hieros_eqx.config import HierosConfig, assignments, differences, from_dict, override, to_dict
 from hieros_eqx.errors import ConfigError
 
 BAD_VALUES = [
@@ -140,6 +140,8 @@ def test_overrides_are_json_or_text_and_leave_the_rest_alone():
         "env.keys: [] -> ['a', 'b']",
         "world_model.s5.double: True -> False",
     ]
+    assert override(base, assignments(base, config)) == config
+    assert assignments(base, base) == []
     assert base == HierosConfig()
 
 

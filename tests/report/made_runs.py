@@ -6,6 +6,8 @@ from hieros_eqx.config import make_preset, override, to_dict
 from hieros_eqx.report.evaluation_record import make_record
 from hieros_eqx.training import EvaluationResult
 
+SPACES = {"observation": {"kind": "image", "shape": [64, 64, 3]}, "action": {"kind": "discrete", "size": 6}}
+
 
 def make_run(path, game, scores, *, episodes=100, changes=(), env_step=None, policy="sample"):
     """Write a finished run of a game (or of an id with a colon) in which every seed got one score.
@@ -19,6 +21,7 @@ def make_run(path, game, scores, *, episodes=100, changes=(), env_step=None, pol
     step = config.training.env_steps if env_step is None else env_step
     path.mkdir(parents=True, exist_ok=True)
     (path / "config.json").write_text(json.dumps(to_dict(config)))
+    (path / "spaces.json").write_text(json.dumps(SPACES))
     (path / "checkpoints" / str(step)).mkdir(parents=True)
     played = {
         seed: EvaluationResult((score,) * episodes, (7,) * episodes, (False,) * episodes)
