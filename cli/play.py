@@ -1,6 +1,8 @@
 """`hieros-eqx play`: one episode of a trained agent as a video or in the terminal, with all subgoals."""
 
+import math
 from contextlib import closing
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -90,16 +92,18 @@ def command(
     It shows what the worker sees and does, what every level above wants it to see (the subgoal, decoded),
     and the rewards and values of all levels.
     """
-    directory = Path(run)
-    if not (directory / "config.json").exists():
-        raise CheckpointError(
-            f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
-        )
+    if fps is not None and not math.isfinite(fps):
+        raise ConfigError(f"--fps {fps}: wanted a number above 0.")
     if (out is None) != terminal:
         raise click.UsageError("wanted one of --out FILE.mp4 and --terminal.")
     console = terminal_console() if out is None else None
     if out is not None:
         check_target(Path(out))
+    directory = Path(run)
+    if not (directory / "config.json").exists():
+        raise CheckpointError(
+            f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
+        )
     see_working_directory()
     import hieros_eqx
     from hieros_eqx.training import enable_compilation_cache
@@ -162,7 +166,7 @@ def play_in_terminal(
 ) -> int:
     """Play before the user's eyes, and return the exit code; Ctrl-C ends it at once."""
     from hieros_eqx.backend import random
-    from hieros_eqx.report.subgoals import watch_steps
+    from hieros_eqx.report.subgoals import decode_codes, watch_steps
     from hieros_eqx.report.terminal import show_steps
 
     if fps is None:
@@ -170,7 +174,8 @@ def play_in_terminal(
     steps = watch_steps(agent, environment, random.key(seed, "jax"), max_steps, greedy=greedy)
     count, total, complete, code = -1, 0.0, False, 0
     try:
-        with closing(show_steps(agent, steps, console, title=title_of(agent), fps=fps)) as shown:
+        decode = partial(decode_codes, agent.params)
+        with closing(show_steps(steps, console, decode=decode, title=title_of(agent), fps=fps)) as shown:
             for step in shown:
                 count, total, complete = count + 1, total + float(step.reward), bool(step.is_last)
     except KeyboardInterrupt:
@@ -193,9 +198,9 @@ def terminal_console() -> "Console":
     """Return the terminal; `click.UsageError` where there is none."""
     from rich.console import Console
 
-    console = Console()
-    if not console.is_terminal:
-        raise click.UsageError("--terminal wants a terminal, got a file or a pipe: use --out FILE.mp4.")
+    console = Console(color_system="truecolor")  # many terminals have it and do not say so
+    if not console.is_terminal or console.is_dumb_terminal:
+        raise click.UsageError("--terminal wants a terminal with colours: use --out FILE.mp4 instead.")
     return console
 
 

@@ -1,13 +1,13 @@
 """An episode in a terminal: two pixels a character, as half blocks in 24-bit colour, and numbers below."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from jaxtyping import UInt8
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.measure import Measurement
 from rich.segment import Segment
@@ -17,13 +17,15 @@ from rich.text import Text
 
 from hieros_eqx.report.episode_curves import level_color
 from hieros_eqx.report.pictures import as_pictures
-from hieros_eqx.report.subgoals import WatchedStep, decode_codes
-from hieros_eqx.training import Agent
+from hieros_eqx.report.subgoals import WatchedStep
 from hieros_eqx.types import REWARD_KINDS
 
 HALF_BLOCK = "▀"
 LARGEST, SMALLEST, GAP = 64, 8, 2  # characters: width of a picture, and between two
-OTHER_LINES = 8  # title, labels, table
+OTHER_LINES = 5  # head, labels, head of the table, the cursor's, one to spare
+
+Decode = Callable[[int, np.ndarray], np.ndarray]
+"""From a level >= 1 and its codes, int `[time factors]`, to what they want the worker to see."""
 
 
 class HalfBlocks:
@@ -32,7 +34,7 @@ class HalfBlocks:
     def __init__(self, picture: UInt8[np.ndarray, "height width 3"]):
         self.picture = np.pad(picture, ((0, picture.shape[0] % 2), (0, 0), (0, 0)))
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """Yield the characters, those of the same two colours beside each other as one."""
         rows = self.picture.tolist()
         for upper, lower in zip(rows[::2], rows[1::2], strict=True):
@@ -77,20 +79,20 @@ def fit(
 
 
 def show_steps(
-    agent: Agent,
     steps: Iterable[WatchedStep],
     console: Console,
     *,
+    decode: Decode,
     title: str,
     fps: float | int,
     sleep: Callable[[float], Any] = time.sleep,
 ) -> Generator[WatchedStep, None, None]:
     """Show steps at `fps` a second, slower where they come slower, and yield each once it is shown.
 
-    The display ends, and the cursor is back, where the steps end, an error or Ctrl-C comes, or the caller
-    takes no more.
+    `decode` is `decode_codes` of the agent's parameters. The display ends, and the cursor is back, where the
+    steps end, an error or Ctrl-C comes, or the caller takes no more.
     """
-    screen = _Screen(agent, title)
+    screen = _Screen(decode, title)
     next_at = time.monotonic()
     with Live(console=console, auto_refresh=False) as live:
         for step in steps:
@@ -103,11 +105,11 @@ def show_steps(
 class _Screen:
     """What is remembered between two steps: return, range of the numbers, what codes were decoded to."""
 
-    def __init__(self, agent: Agent, title: str):
-        self.agent, self.title = agent, title
+    def __init__(self, decode: Decode, title: str):
+        self.title = title
         self.number, self.total = -1, 0.0
         self.range: np.ndarray | None = None
-        self.decode = lru_cache(maxsize=256)(partial(_decode, agent))
+        self.decode = lru_cache(maxsize=256)(lambda level, code: decode(level, np.array([code], np.int32))[0])
 
     def show(self, step: WatchedStep, width: int, height: int) -> RenderableType:
         self.number, self.total = self.number + 1, self.total + float(step.reward)
@@ -115,15 +117,13 @@ class _Screen:
         if step.observation.dtype.kind == "f":
             known = seen if self.range is None else np.concatenate([self.range, seen])
             self.range = np.stack([known.min(axis=0), known.max(axis=0)])
-        wanted = [self.decode(level, tuple(code.tolist())) for level, code in enumerate(step.code, start=1)]
+        wanted = [
+            self.decode(level, tuple(code.tolist()))[None] for level, code in enumerate(step.code, start=1)
+        ]
         pictures = [as_pictures(x, seen if self.range is None else self.range)[0] for x in (seen, *wanted)]
         return _page(
             pictures, step, f"{self.title}   step {self.number}   return {self.total:g}", width, height
         )
-
-
-def _decode(agent: Agent, level: int, code: tuple[int, ...]) -> Shaped[np.ndarray, "..."]:
-    return decode_codes(agent.params, level, np.array([code], np.int32))
 
 
 def _page(
@@ -135,20 +135,20 @@ def _page(
     for level, picture in enumerate(pictures):
         label = f"level {level} wants" if level else "seen"
         shown = HalfBlocks(fit(picture, each, min(rows, LARGEST)))
-        panels.append(Group(Text(label, style=level_color(level), overflow="crop"), shown))
+        panels.append(Group(Text(label, style=level_color(level), no_wrap=True, overflow="crop"), shown))
     grid = Table.grid(padding=(0, GAP, 0, 0))
     grid.add_row(*panels)
-    return Group(Text(head, style="bold", overflow="crop"), grid, _numbers(step))
+    return Group(Text(head, style="bold", no_wrap=True, overflow="crop"), grid, _numbers(step))
 
 
 def _numbers(step: WatchedStep) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column("")
+    table.add_column("", no_wrap=True, overflow="crop")
     for kind in REWARD_KINDS:
-        table.add_column(kind, justify="right", min_width=9)
+        table.add_column(kind, justify="right", min_width=9, no_wrap=True, overflow="crop")
     for kind in REWARD_KINDS:
-        table.add_column(f"value {kind[:3]}.", justify="right", min_width=9)
+        table.add_column(f"value {kind[:3]}.", justify="right", min_width=9, no_wrap=True, overflow="crop")
     for level, (parts, values) in enumerate(zip(step.reward_parts, step.value, strict=True)):
-        numbers = [f"{number:.3g}" for number in (*parts, *values)]
+        numbers = [f"{number:.2f}" for number in (*parts, *values)]
         table.add_row(f"level {level}", *numbers, style=level_color(level))
     return table
