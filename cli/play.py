@@ -186,7 +186,9 @@ def play_in_terminal(
 
 def told(steps: int, total: float, *, complete: bool) -> str:
     """Return how an episode went, in one line."""
-    return f"{steps} steps, return {total:g}" + ("" if complete else ", not played to its end")
+    return f"{steps} step{'' if steps == 1 else 's'}, return {total:g}" + (
+        "" if complete else ", not played to its end"
+    )
 
 
 def title_of(agent: "Agent") -> str:
