@@ -6,6 +6,8 @@ import click
 
 from hieros_eqx.errors import CheckpointError
 
+from .resolve import see_working_directory
+
 NAME = "report.html"
 
 
@@ -30,16 +32,17 @@ def command(runs: tuple[str, ...], out: str | None, no_videos: bool) -> None:
     It needs no network, and opens from disk. Of one run it holds videos of what the world model foresees and
     of what the hierarchy wants, for which the newest agent plays anew.
     """
-    for run in runs:
-        if not (Path(run) / "config.json").exists():
-            raise CheckpointError(
-                f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
-            )
     target = Path(out) if out is not None else Path(runs[0]) / NAME
     if not target.parent.is_dir():
         raise CheckpointError(
             f"{target}: wanted a file in a directory that exists, got none at {target.parent}."
         )
+    for run in runs:
+        if not (Path(run) / "config.json").exists():
+            raise CheckpointError(
+                f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
+            )
+    see_working_directory()
     from hieros_eqx.report.page import write_page
 
     path = write_page(runs, target, videos=not no_videos)

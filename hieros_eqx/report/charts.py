@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from hieros_eqx.report.svg import INK, SERIES, draw_svg
+from hieros_eqx.report.svg import FONT_SIZE, INK, MARGINS, SERIES, draw_svg
 
 SMALL, WIDE = (340, 210), (1040, 340)  # CSS pixels
 POINTS = 240
@@ -95,12 +95,20 @@ def _draw(ax: Any, chart: Chart, lines: Sequence[Line]) -> None:
     ax.set_ylim(*chart.y_limits)
     ax.set_xlabel(chart.x_label)
     ax.set_ylabel(chart.y_label)
+    ax.yaxis.set_label_coords(0, 0.5, transform=_beside(ax))
     ax.tick_params(length=0, pad=5)
     ax.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
     ax.spines["left"].set_visible(False)
     ax.spines["bottom"].set_alpha(0.4)
     ax.margins(x=0.02)
     ax.set_xlim(left=0)
+
+
+def _beside(ax: Any) -> Any:
+    """Return axes' coordinates shifted to where labels of the y axis stand, whatever its numbers."""
+    from matplotlib.transforms import ScaledTranslation
+
+    return ax.transAxes + ScaledTranslation((FONT_SIZE - MARGINS[0]) / 72, 0, ax.figure.dpi_scale_trans)
 
 
 def _style(line: Line) -> dict[str, Any]:
@@ -118,7 +126,7 @@ def _style(line: Line) -> dict[str, Any]:
 def _scale(ax: Any, chart: Chart, lines: Sequence[Line]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, SymmetricalLogLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: short_number(x)))
     y = np.concatenate([line.y for line in lines])
     if chart.scale == "log" and len(y) and y.min() > 0 and y.max() > LOGARITHMIC * y.min():
@@ -131,7 +139,7 @@ def _scale(ax: Any, chart: Chart, lines: Sequence[Line]) -> None:
         ax.yaxis.get_major_locator().set_params(numticks=7)
         ax.yaxis.set_minor_formatter(NullFormatter())
     else:
-        ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: short_number(y)))
     ax.tick_params(which="minor", length=0)
 
@@ -144,7 +152,7 @@ def _threshold(lines: Sequence[Line]) -> float | None:
     return 10.0 ** np.floor(np.log10(min(largest)))
 
 
-def short_number(value: float) -> str:
+def short_number(value: float | int) -> str:
     """Return a number as an axis shows it: `12k`, `2.5k`, `1.5M`, `0.03`, with a true minus sign."""
     text = f"{value:.4g}"
     for factor, unit in ((1e6, "M"), (1e3, "k")):

@@ -26,10 +26,10 @@ def rewards_section(runs: Sequence[RunData]) -> Section:
     weights = list(
         dict.fromkeys((own.config.reward.subgoal_weight, own.config.reward.novelty_weight) for own in runs)
     )
-    told = " or ".join(f"extrinsic 1, subgoal {subgoal:g}, novelty {novelty:g}" for subgoal, novelty in weights)
-    text = (
-        f"What each level earns per imagined step, before weights ({told}). The top level is given no subgoal."
+    told = " or ".join(
+        f"extrinsic 1, subgoal {subgoal:g}, novelty {novelty:g}" for subgoal, novelty in weights
     )
+    text = f"What each level earns per imagined step, before weights ({told}). The top has no subgoal."
     if len(runs) > 1:
         kinds = [Panel(f"behaviour/reward/{kind}", kind.capitalize(), "reward per step") for kind in KINDS]
         groups = metric_groups(runs, kinds)

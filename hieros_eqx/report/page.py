@@ -1,5 +1,6 @@
 """The page of a run, or of several beside each other: one HTML file that needs nothing else."""
 
+import itertools
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,10 +9,11 @@ from pathlib import Path
 
 from hieros_eqx.report import curve_sections as curves
 from hieros_eqx.report.labels import run_labels
-from hieros_eqx.report.layout import Section
+from hieros_eqx.report.layout import Figure, Group, Section
 from hieros_eqx.report.returns_section import returns_section
 from hieros_eqx.report.run_data import RunData, read_run
 from hieros_eqx.report.summary import summarise_run
+from hieros_eqx.report.svg import number_ids
 
 CURVES = (
     returns_section,
@@ -65,10 +67,23 @@ def render(runs: Sequence[RunData], sections: Sequence[Section]) -> str:
         heading=heading,
         summaries=[summarise_run(run) for run in runs],
         labels=run_labels(runs) if several else [""],
-        sections=sections,
+        sections=_with_own_ids(sections),
         version=_version(),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def _with_own_ids(sections: Sequence[Section]) -> list[Section]:
+    """Number the ids inside drawings through the page."""
+    count = itertools.count()
+
+    def figure(own: Figure) -> Figure:
+        return own._replace(bodies=[number_ids(body, f"g{next(count)}-") for body in own.bodies])
+
+    def group(own: Group) -> Group:
+        return own._replace(figures=[figure(x) for x in own.figures])
+
+    return [section._replace(groups=[group(own) for own in section.groups]) for section in sections]
 
 
 def _kicker(run: RunData) -> str:

@@ -28,7 +28,7 @@ def absolute_error(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def grid_video(
-    rows: Sequence[UInt8[np.ndarray, "time cell height width 3"]], fps: float
+    rows: Sequence[UInt8[np.ndarray, "time cell height width 3"]], fps: float | int
 ) -> tuple[bytes, tuple[int, int]]:
     """Return rows of moving pictures below each other as MP4, with its width and height in pixels."""
     frames = [_joined([list(row[t]) for row in rows]) for t in range(len(rows[0]))]

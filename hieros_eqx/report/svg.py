@@ -15,6 +15,8 @@ INK = "#010203"
 SERIES = tuple(f"#f0f00{i}" for i in range(8))
 """Placeholders of the page's colours of series."""
 FONT_SIZE = 11
+MARGINS = (62, 36, 12, 8)
+"""CSS pixels left, below, right and above the axes. Charts below each other align, for all have the same."""
 _SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.size": FONT_SIZE,
@@ -33,7 +35,7 @@ _PLACES = re.compile(r' (?:d|x|y|width|height|transform)="[^"]*"')
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 
 
-def draw_svg(draw: Callable[[Any], None], width: float, height: float, label: str) -> str:
+def draw_svg(draw: Callable[[Any], None], width: int, height: int, label: str) -> str:
     """Return what `draw` puts on Matplotlib axes of that many CSS pixels, as one `<svg>` element.
 
     It scales with its container. `label` is what a screen reader says. Equal drawings give equal text.
@@ -43,9 +45,11 @@ def draw_svg(draw: Callable[[Any], None], width: float, height: float, label: st
 
     salt = hashlib.sha256(label.encode()).hexdigest()
     with mpl.rc_context({**_SETTINGS, "svg.hashsalt": salt}):
-        figure = Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained", facecolor="none")
-        figure.get_layout_engine().set(w_pad=2 / 72, h_pad=2 / 72)  # type: ignore[union-attr]
-        ax = figure.subplots()
+        figure = Figure(figsize=(width / 72, height / 72), dpi=72, facecolor="none")
+        left, bottom, right, top = MARGINS
+        ax = figure.add_axes(
+            (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
+        )
         ax.set_facecolor("none")
         draw(ax)
         buffer = io.StringIO()
@@ -73,6 +77,16 @@ def _inline(text: str, label: str) -> str:
     text = head + text[text.index(">") + 1 :]
     text = re.sub(r"<g>\s*</g>", "", text)
     return re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").strip()
+
+
+def number_ids(svg: str, prefix: str) -> str:
+    """Return a drawing with its ids called `prefix` and a number, so that no two of a page are the same."""
+    names = {name: f"{prefix}{i}" for i, name in enumerate(re.findall(r' id="([\w.-]+)"', svg))}
+
+    def renamed(found: re.Match[str]) -> str:
+        return found[1] + names.get(found[2], found[2])
+
+    return re.sub(r'( id="|url\(#|href="#)([\w.-]+)', renamed, svg)
 
 
 def _to_tenths(found: re.Match[str]) -> str:

@@ -93,6 +93,11 @@ TRAINING = {
         ("gymnasium:Env", ["observation_space"]),
     ],
     "run_dir": [("file", ["--run-dir", "'file'", "is a file"]), ("file/run", ["file"]), ("x" * 300, ["xxx"])],
+    "wandb": [
+        ("", ["wandb project", "''", "the name of a project"]),
+        ("a/b", ["wandb project", "'a/b'", "none of"]),
+        ("x" * 129, ["wandb project", "up to 128 characters"]),
+    ],
     "from_checkpoint": [("absent", ["absent"]), ("file", ["file"])],
 }
 EVALUATION = {
