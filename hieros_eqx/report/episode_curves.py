@@ -68,9 +68,7 @@ def draw_curves(episode: WatchedEpisode, width: int) -> Curves:
             last = row == len(kinds) - 1
             _field(ax, episode, kind, values=side == 1, last=last)
             axes.append(ax)
-    for ax, title in zip(
-        axes[:2], ("Reward per step", "Value (discounted, as the critics expect)"), strict=True
-    ):
+    for ax, title in zip(axes[:2], ("Reward per step", "Value (discounted)"), strict=True):
         ax.set_title(title, color=INK, fontsize=9, fontweight="bold", loc="left", pad=6)
     _legend(figure, axes, episode.levels)
     bright = _render(figure, 1.0, axes)
@@ -79,6 +77,7 @@ def draw_curves(episode: WatchedEpisode, width: int) -> Curves:
 
 
 def _field(ax: Any, episode: WatchedEpisode, kind: str, *, values: bool, last: bool) -> None:
+    ticker = importlib.import_module("matplotlib.ticker")
     ax.set_facecolor(FIELD)
     for spine in ax.spines.values():
         spine.set_visible(False)
@@ -98,9 +97,9 @@ def _field(ax: Any, episode: WatchedEpisode, kind: str, *, values: bool, last: b
         ax.plot(times, numbers[:, level], color=level_color(level), linewidth=1.2, drawstyle=_steps(level))
     if values and numbers[:, shown].min() > 0 and numbers[:, shown].max() > WIDE * numbers[:, shown].min():
         ax.set_yscale("log")
-        ticker = importlib.import_module("matplotlib.ticker")
-        ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         ax.yaxis.set_minor_locator(ticker.NullLocator())
+    ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:.4g}"))
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
     if not last:
         ax.tick_params(labelbottom=False)
     else:

@@ -80,7 +80,7 @@ def _base(episode: WatchedEpisode, layout: _Layout, curves: Curves, title: str) 
     """Return what no step changes."""
     base = np.empty((layout.curves + curves.faint.shape[0], layout.width, 3), np.uint8)
     base[...] = _rgb(PAPER)
-    _put_text(base, MARGIN, 13, title, size=20, color=INK, bold=True)
+    _put_text(base, MARGIN, 13, _shortened(title, layout.width - 320), size=20, color=INK, bold=True)
     for level, left in enumerate(layout.panels):
         label = f"what level {level} wants" if level else "what the worker sees"
         _put_text(base, left, HEADER + 2, label, size=13, color=level_color(level))
@@ -189,6 +189,13 @@ def _put_text(
     place = frame[y : y + mask.shape[0], max(left, 0) : left + mask.shape[1]]
     share = mask[: place.shape[0], -place.shape[1] :, None].astype(np.float32) / 255
     place[...] = (place * (1 - share) + _rgb(color) * share).round().astype(np.uint8)
+
+
+def _shortened(title: str, width: int) -> str:
+    """Return a title that leaves room for what stands right of it."""
+    while title and _text_mask(title, 20, True).shape[1] > width:
+        title = title.removesuffix("…")[:-1].rstrip() + "…" if len(title) > 2 else ""
+    return title
 
 
 @lru_cache(maxsize=512)

@@ -127,3 +127,11 @@ def test_vectors_continuous_actions_and_a_single_step(tmp_path):
 
 def test_pictures_that_hardly_change_cost_little(tmp_path):
     assert len(write_episode(make_episode(1, 25), tmp_path / "episode.mp4", title="Pong", fps=15)) < 60_000
+
+
+def test_a_long_title_leaves_room_for_the_step():
+    """Nothing of it is right of where the widest count of steps begins."""
+    episode = make_episode(1, 2)
+    short, long = (next(episode_frames(episode, title=title)) for title in ("Pong", "module.of.mine:" * 9))
+    assert (short[:50, 24:340] != long[:50, 24:340]).any()
+    np.testing.assert_array_equal(short[:50, 346:], long[:50, 346:])
