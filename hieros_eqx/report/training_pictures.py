@@ -1,21 +1,25 @@
 """Pictures of a run under way, for its sinks: the newest episode, and what the worker's model foresees of it.
 
-All comes from replay: no environment is stepped and nothing of the state changes.
+All comes from replay: no environment is stepped and nothing of the state changes. The model runs on NumPy,
+where a few steps take a second at the paper's size and nothing is compiled.
 """
 
 import jax
 import numpy as np
+from jaxtyping import UInt8
 
 from hieros_eqx.agent import num_seeds, select_seed
 from hieros_eqx.agent.state import HierosState
+from hieros_eqx.backend import to_numpy
+from hieros_eqx.core.alignment import previous_action
+from hieros_eqx.core.shapes import require_same_shape
+from hieros_eqx.modules import AbstractWorldModel
 from hieros_eqx.replay import RingBuffer
-from hieros_eqx.report.open_loop import Prediction, predict
 from hieros_eqx.report.recording import Recording
 
 CLIP = 150  # steps: ten seconds of Atari
 CONTEXT = 16  # steps that the model sees before it foresees
-HORIZON = 15
-COLUMNS = (1, 2, 3, 5, 8, 11, 15)  # steps after the start that a strip shows
+AHEAD = (1, 2, 3, 5, 8, 11, 15)  # steps after the context that a strip shows
 GAP = 2  # pixels between pictures
 COLOURS = 3
 
@@ -33,27 +37,24 @@ def training_pictures(state: HierosState, env_step: int) -> dict[str, np.ndarray
     several = num_seeds(state) is not None
     episode = newest_episode(state.replay[0], seeds=several)
     shown = {"pictures/episode": episode.observation}
-    start = len(episode.action) - 1 - HORIZON
-    if start >= 1:
+    if len(episode.action) >= CONTEXT + AHEAD[-1]:
         model = state.params.worker.world_model
-        model = select_seed(model, 0) if several else model
-        first = max(0, start - CONTEXT + 1)
-        seen = Recording(*(x[first:] for x in episode[:3]), complete=False)
-        starts = np.array([[0, start - first]], np.int64)
-        key = jax.random.key(env_step)
-        (prediction,) = predict(model, [seen], starts, HORIZON, key, samples=1, batch=1)
-        shown["pictures/open_loop"] = strip(prediction)
+        model = to_numpy(select_seed(model, 0) if several else model)
+        shown["pictures/open_loop"] = strip(*foresee(model, episode, np.random.default_rng(env_step)))
     return shown
 
 
 def newest_episode(ring: RingBuffer, *, seeds: bool = False) -> Recording:
     """Return at most `CLIP` steps of the newest episode of a ring's first environment that has ended.
 
-    With `seeds` the ring leads with them. Only what is returned is fetched, and the flags.
+    With `seeds` the ring leads with them. Only what is returned is fetched, and the flags. Raises
+    `ValueError` for an empty ring.
     """
     lead = (0, 0) if seeds else (0,)
     count, first, last = jax.device_get((ring.count[lead], ring.is_first[lead], ring.is_last[lead]))
     count, capacity = int(count), len(last)
+    if not count:
+        raise ValueError("wanted a ring with at least one entry, got an empty one: nothing was played yet.")
     held = np.arange(max(0, count - capacity), count)  # numbers of the entries, oldest first
     ended = held[last[held % capacity]]
     end = int(ended[-1]) if len(ended) else count - 1
@@ -68,10 +69,44 @@ def newest_episode(ring: RingBuffer, *, seeds: bool = False) -> Recording:
     return Recording(observation, action, reward, complete=bool(len(ended)))
 
 
-def strip(prediction: Prediction) -> np.ndarray:
-    """Return truth, prediction and absolute error of the first start below each other, uint8 picture."""
-    steps = [step - 1 for step in COLUMNS if step <= len(prediction.truth)]
-    truth, imagined = prediction.truth[steps, 0], prediction.imagined[steps, 0, 0]
+def foresee(
+    model: AbstractWorldModel, episode: Recording, rng: np.random.Generator
+) -> tuple[UInt8[np.ndarray, "ahead height width 3"], UInt8[np.ndarray, "ahead height width 3"]]:
+    """Return truth and one sample of the prior at the steps `AHEAD` of the last context of an episode.
+
+    `model` has NumPy leaves. Raises `ValueError` if the episode is shorter than context and steps together.
+    """
+    length = CONTEXT + AHEAD[-1]
+    if len(episode.action) < length:
+        raise ValueError(f"wanted an episode of at least {length} steps, got {len(episode.action)}.")
+    observation, action = episode.observation[-length:], episode.action[-length:]
+    prepared, before = model.prepare(), model.initial((1,))
+
+    def noise(steps: int) -> np.ndarray:
+        return rng.gumbel(size=(steps, *before.stoch.shape)).astype(before.stoch.dtype)
+
+    first = np.arange(CONTEXT) == 0
+    led = previous_action(action[:CONTEXT].astype(before.deter.dtype), first)
+    seen = model.observe(
+        prepared, observation[:CONTEXT, None], led[:, None], first[:, None], before, noise(CONTEXT)
+    )
+    latent, imagined = jax.tree.map(lambda x: x[-1:], seen.latent), []  # [sample start ...], one of each
+    for ahead in range(1, AHEAD[-1] + 1):
+        led = action[CONTEXT + ahead - 2][None, None].astype(before.deter.dtype)
+        latent = model.imagine_step(prepared, latent, led, noise(1))
+        if ahead in AHEAD:
+            imagined.append(model.decode(latent)[0, 0])
+    return observation[[CONTEXT - 1 + ahead for ahead in AHEAD]], np.stack(imagined)
+
+
+def strip(
+    truth: UInt8[np.ndarray, "ahead height width 3"], imagined: UInt8[np.ndarray, "ahead height width 3"]
+) -> UInt8[np.ndarray, "rows columns 3"]:
+    """Return truth, prediction and absolute error below each other, one column a step.
+
+    Raises `ValueError` if shapes differ.
+    """
+    require_same_shape(truth=truth, imagined=imagined)
     error = np.abs(truth.astype(np.int16) - imagined.astype(np.int16)).astype(np.uint8)
     rows = [np.concatenate([*map(_framed, row)], axis=1) for row in (truth, imagined, error)]
     return np.concatenate(rows, axis=0)

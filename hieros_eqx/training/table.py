@@ -21,7 +21,7 @@ from hieros_eqx.training.progress import Stream, duration
 from hieros_eqx.training.records import SHOWN_EPISODES, Highlights
 
 REFRESHES_PER_SECOND = 1.0
-WINDOW_SECONDS = 30.0  # the rate is that of the latest half minute
+WINDOW_SECONDS = 30.0  # the rate is that of the latest half minute, unless a program was compiled
 BAR = 20  # columns
 COLUMNS = (  # title, metric of a level
     ("model", "world_model/loss"),
@@ -49,7 +49,8 @@ class Table:
             redirect_stderr=stream is sys.stderr,
         )
         self._total, self._env_step = total, start
-        self._passed = deque([(time.monotonic(), start)])
+        self._begun = (time.monotonic(), start)
+        self._passed = deque([self._begun])
         self._told: Highlights | None = None
         self._levels: tuple[Mapping[str, float], ...] = ()
 
@@ -102,13 +103,13 @@ class Table:
             yield Text(f"return: last {_number(told.last)}  mean of {SHOWN_EPISODES} {mean}  best {best}")
 
     def _rate(self, now: float, env_step: int) -> float:
-        """Return steps per second within the window, 0 as long as they cannot be told."""
+        """Return steps per second: within the window, or since the beginning if there was none in it."""
         passed = self._passed
         passed.append((now, env_step))
         while len(passed) > 2 and now - passed[1][0] > WINDOW_SECONDS:
             passed.popleft()
-        seconds = now - passed[0][0]
-        return (env_step - passed[0][1]) / seconds if seconds > 1 else 0.0
+        since, before = passed[0] if passed[0][1] < env_step else self._begun
+        return (env_step - before) / (now - since) if now - since > 1 else 0.0
 
     def _grid(self, width: int) -> Grid:
         """Return one row a level, with as many columns as there is room for."""
@@ -126,4 +127,4 @@ def _number(value: float | None) -> str:
     """Return a number in at most nine characters, or a dash where there is none yet."""
     if value is None:
         return "-"
-    return f"{value:.4g}" if abs(value) < 1e5 else f"{value:.2e}"
+    return text if len(text := f"{value:.4g}") <= NUMBER else f"{value:.2e}"

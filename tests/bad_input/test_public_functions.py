@@ -199,6 +199,7 @@ LEFT_OUT = {
     "agent.num_seeds": "reads one field of a state",
     "agent.seed_mesh": "any number of seeds has an answer: None where nothing is to be spread",
     "training.enable_compilation_cache": "takes nothing; its variable is that of a folder which is made",
+    "report.training_pictures.training_pictures": "any state has an answer: none where none can be seen",
     "report.recording.worker_values": "takes the carry that `policy` has just returned",
     "replay.first_start": "takes a ring alone, which `init_replay` has made",
     "replay.count_visits": "compiled into updates, after `draw` has refused what is wrong",
