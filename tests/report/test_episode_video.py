@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hieros_eqx.report import episode_video
-from hieros_eqx.report.episode_curves import LEVEL_COLORS, draw_curves, level_color
+from hieros_eqx.report.episode_curves import FIELD, LEVEL_COLORS, draw_curves, level_color
 from hieros_eqx.report.episode_video import default_fps, episode_frames, write_episode
 from tests.report.watched_episodes import ACTIONS, SIDE, make_episode
 
@@ -105,9 +105,12 @@ def test_every_level_has_its_colour_where_its_numbers_are():
     curves = draw_curves(replace(episode, reward_parts=episode.value), 800)  # far from each other
     for field in range(6):
         left, top, right, bottom = curves.fields[field]
-        pixels = curves.bright[top:bottom, left:right].reshape(-1, 3).astype(int)
-        # Lines are smoothed: nowhere quite their colour; any two of these differ by more than 50
-        near = [bool((np.abs(pixels - rgb(color)).max(axis=1) < 50).any()) for color in LEVEL_COLORS[:3]]
+        # Lines are smoothed: their pixels lie between the background and their colour.
+        pixels = curves.bright[top:bottom, left:right].reshape(-1, 3) - rgb(FIELD)
+        pixels = pixels[np.linalg.norm(pixels, axis=1) > 60].astype(float)
+        pixels /= np.linalg.norm(pixels, axis=1, keepdims=True)
+        colors = [rgb(color) - rgb(FIELD) for color in LEVEL_COLORS[:3]]
+        near = [bool((pixels @ (color / np.linalg.norm(color)) > 0.998).any()) for color in colors]
         assert near == [True, True, field not in (2, 3)], field
 
 
