@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hieros_eqx_cli.main import COMMANDS
 
 import hieros_eqx
 from hieros_eqx.config import make_preset, override
@@ -52,7 +53,7 @@ def test_a_reader_that_leaves_is_no_error():
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("command", [(), ("train",), ("eval",), ("config",), ("games",), ("doctor",)])
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
 def test_help_of_every_command(run, command):
     for flag in ("--help", "-h"):
         result = run(*command, flag)
