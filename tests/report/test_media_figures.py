@@ -2,7 +2,6 @@ import base64
 import io
 import re
 
-import imageio.v3 as imageio
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +9,7 @@ from PIL import Image
 from hieros_eqx.report.media_figures import open_loop_figures, reward_group, wanted_figures
 from hieros_eqx.report.picture_grid import GAP, LARGE, absolute_error, grid_png, to_rgb, vector_picture
 from tests.report.hand_made import make_dream, make_episode
+from tests.report.test_video import decode
 
 
 def images(figure):
@@ -17,15 +17,15 @@ def images(figure):
     return [np.array(Image.open(io.BytesIO(base64.b64decode(data)))) for data in found]
 
 
-def frames(figure):
+def frames(figure, tmp_path):
     (data,) = re.findall(r"data:video/mp4;base64,([^\"]+)", figure.bodies[0])
-    return imageio.imread(base64.b64decode(data), extension=".mp4")
+    return decode(base64.b64decode(data), tmp_path)[0]
 
 
-def test_predictions_of_pictures(rng):
+def test_predictions_of_pictures(rng, tmp_path):
     seen = make_dream(rng, horizon=6, starts=3)
     video, still, errors = open_loop_figures(seen)
-    played = frames(video)
+    played = frames(video, tmp_path)
     assert played.shape == (7, LARGE * (3 * 64 + 2 * GAP), LARGE * (3 * 64 + 2 * GAP), 3)
     for tag in ("controls", "loop", "muted", "playsinline"):
         assert f" {tag} " in video.bodies[0]
@@ -55,10 +55,10 @@ def test_predictions_of_vectors(rng):
     assert errors.legend[1].style == "dashed"
 
 
-def test_what_levels_want_in_pictures(rng):
+def test_what_levels_want_in_pictures(rng, tmp_path):
     episode = make_episode(rng, levels=3, length=12)
     video, still = wanted_figures(episode)
-    assert frames(video).shape == (12, LARGE * 64, LARGE * (3 * 64 + 2 * GAP), 3)
+    assert frames(video, tmp_path).shape == (12, LARGE * 64, LARGE * (3 * 64 + 2 * GAP), 3)
     assert re.findall(r"<span>([\w ]+)</span>", video.bodies[0]) == ["seen", "level 1 wants", "level 2 wants"]
     (picture,) = images(still)
     np.testing.assert_array_equal(picture[:64, -64:, :3], episode.observation[-1])
@@ -101,5 +101,5 @@ def test_pictures_of_other_channels():
 
 
 def test_a_grid_of_different_sizes_is_refused():
-    with pytest.raises(ValueError, match="dimensions|shape"):
+    with pytest.raises(ValueError, match=r"dimensions|shape"):
         grid_png([[np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8)]])

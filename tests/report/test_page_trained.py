@@ -18,7 +18,8 @@ def test_visits_are_those_of_the_state(finished):
         counted, counts = jax.device_get((ring.visits, ring.count))
         held = min(counts.min(), ring.capacity)
         wanted = [
-            row[(count - held + np.arange(held)) % ring.capacity] for row, count in zip(counted, counts)
+            row[(count - held + np.arange(held)) % ring.capacity]
+            for row, count in zip(counted, counts, strict=True)
         ]
         assert held > 4
         np.testing.assert_array_equal(own.visits, np.mean(wanted, axis=0))
