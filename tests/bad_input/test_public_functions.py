@@ -16,6 +16,7 @@ from hieros_eqx.agent import init
 from hieros_eqx.config import make_preset
 from hieros_eqx.errors import CheckpointError, ConfigError, EnvError
 from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces, Timestep
+from tests.bad_input.page_cases import LEFT_OUT_OF_PAGES, PAGES
 from tests.bad_input.public_cases import ARRAYS, REPORTS
 from tests.bad_input.watching_cases import LEFT_OUT_OF_WATCHING, WATCHING
 
@@ -193,9 +194,11 @@ CASES = {
     **ARRAYS,
     **REPORTS,
     **WATCHING,
+    **PAGES,
 }
 LEFT_OUT = {
     **LEFT_OUT_OF_WATCHING,
+    **LEFT_OUT_OF_PAGES,
     "agent.num_seeds": "reads one field of a state",
     "agent.seed_mesh": "any number of seeds has an answer: None where nothing is to be spread",
     "training.enable_compilation_cache": "takes nothing; its variable is that of a folder which is made",

@@ -13,6 +13,7 @@ COMMANDS = {
     "continue": ("train", "--run-dir", "run"),
     "train": ("train", "--preset", "debug", "--env", "hieros_eqx.envs.probe:memory", "--run-dir", "run"),
     "eval": ("eval", "run"),
+    "play": ("play", "run", "--out", "episode.mp4"),
 }
 CONFIGS = [
     ("", ["config.json"]),

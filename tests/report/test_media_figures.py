@@ -3,11 +3,10 @@ import io
 import re
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from hieros_eqx.report.media_figures import open_loop_figures, reward_group, wanted_figures
-from hieros_eqx.report.picture_grid import GAP, LARGE, absolute_error, grid_png, to_rgb, vector_picture
+from hieros_eqx.report.picture_grid import GAP, LARGE, absolute_error, to_rgb, vector_picture
 from tests.report.hand_made import make_dream, make_episode
 from tests.report.test_video import decode
 
@@ -98,8 +97,3 @@ def test_pictures_of_other_channels():
     np.testing.assert_array_equal(to_rgb(grey)[..., 1], grey[..., 1])
     assert to_rgb(np.zeros((3, 4, 5, 3), np.uint8)).shape == (3, 4, 5, 3)
     assert absolute_error(np.array([3, 250], np.uint8), np.array([5, 10], np.uint8)).tolist() == [2, 240]
-
-
-def test_a_grid_of_different_sizes_is_refused():
-    with pytest.raises(ValueError, match=r"dimensions|shape"):
-        grid_png([[np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8)]])
