@@ -24,7 +24,7 @@ def to_rgb(
 
 
 def absolute_error(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the absolute difference of pictures of bytes, without wrapping. `ValueError` if shapes differ."""
+    """Return the absolute difference of pictures of bytes. Raises `ValueError` if their shapes differ."""
     require_same_shape(prediction=prediction, truth=truth)
     return np.abs(prediction.astype(np.int16) - truth.astype(np.int16)).astype(np.uint8)
 

@@ -1,5 +1,8 @@
 import re
+import tomllib
 from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,3 +199,10 @@ def test_durations(seconds, text):
 @pytest.mark.parametrize(("value", "text"), [(-2.4, "\u22122.4"), (1234.5, "1,234"), (0.12345, "0.123")])
 def test_numbers(value, text):
     assert number(np.float64(value)) == text
+
+
+def test_the_templates_are_installed_with_the_package():
+    settings_of = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "templates/*" in settings_of["tool"]["setuptools"]["package-data"]["hieros_eqx.report"]
+    names = {file.name for file in files("hieros_eqx.report").joinpath("templates").iterdir()}
+    assert {"page.html", "page.css"} <= names
