@@ -1,6 +1,6 @@
 """The table that a terminal shows while training: where the run is, its returns, and how each level does.
 
-Rich draws it, in a thread of its own, once a second; a step costs the loop one assignment. It appears with
+Rich draws it, in a thread of its own, every two seconds; a step costs the loop one assignment. It appears with
 the first step and stays as it was in the end. What is said meanwhile, by warnings and `print`, too, stands
 above it.
 """
@@ -20,7 +20,7 @@ from rich.text import Text
 from hieros_eqx.training.progress import Stream, duration
 from hieros_eqx.training.records import SHOWN_EPISODES, Highlights
 
-REFRESHES_PER_SECOND = 1.0
+REFRESHES_PER_SECOND = 0.5
 WINDOW_SECONDS = 30.0  # the rate is that of the latest half minute, unless a program was compiled
 BAR = 20  # columns
 COLUMNS = (  # title, metric of a level
