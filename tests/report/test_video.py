@@ -5,6 +5,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from hieros_eqx.report import video
 from hieros_eqx.report.video import encode, encode_stream, side_by_side, upscale
 
 TOLERANCE = 6.0  # of 255, mean absolute: crf 23 on flat pictures, colours halved
@@ -30,10 +31,10 @@ def ask(*arguments):
     return done.stdout, done.stderr.decode()
 
 
-def decode(video, tmp_path):
+def decode(made, tmp_path):
     """Return the pictures of a video and what ffmpeg says of it."""
     path = tmp_path / "decoded.mp4"
-    path.write_bytes(video)
+    path.write_bytes(made)
     raw, _ = ask("-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
     told = next(line for line in ask("-i", str(path))[1].splitlines() if "Video:" in line)
     width, height = (int(side) for side in re.search(r" ([0-9]+)x([0-9]+)[ ,]", told).groups())
@@ -42,9 +43,9 @@ def decode(video, tmp_path):
 
 def test_pictures_come_back(tmp_path):
     frames = moving(9, 48, 64)
-    video = encode(frames, 15, tmp_path / "new" / "video.mp4")
-    assert (tmp_path / "new" / "video.mp4").read_bytes() == video
-    seen, told = decode(video, tmp_path)
+    made = encode(frames, 15, tmp_path / "new" / "video.mp4")
+    assert (tmp_path / "new" / "video.mp4").read_bytes() == made
+    seen, told = decode(made, tmp_path)
     assert seen.shape == frames.shape
     assert all(word in told for word in ("h264", "yuv420p", "15 fps")), told
     for wanted, got in zip(frames, seen, strict=True):
@@ -62,8 +63,8 @@ def test_colours_are_those_that_players_are_told_of(tmp_path):
 
 def test_index_comes_first():
     """`+faststart`: a browser can play before it has all."""
-    video = encode(moving(3, 32, 32), 5)
-    assert 0 < video.index(b"moov") < video.index(b"mdat")
+    made = encode(moving(3, 32, 32), 5)
+    assert 0 < made.index(b"moov") < made.index(b"mdat")
 
 
 def test_odd_sizes_grow_by_one(tmp_path):
@@ -113,3 +114,20 @@ def test_a_picture_of_another_size_in_a_stream_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"of one size, uint8 \(8, 8, 3\), got uint8 \(8, 10, 3\)"):
         encode_stream(frames, 5, tmp_path / "video.mp4")
     assert not (tmp_path / "video.mp4").exists()
+
+
+def test_what_ffmpeg_says_is_told(monkeypatch):
+    monkeypatch.setattr(video, "OUTPUT", ("-preset", "nonsense"))
+    with pytest.raises(RuntimeError, match=r"ffmpeg could not write a video: .*nonsense"):
+        encode(moving(40, 256, 256), 15)
+
+
+def test_an_error_in_the_middle_ends_ffmpeg():
+    """The error itself comes out, and no process is left behind: the file of the video is gone at once."""
+
+    def frames():
+        yield np.zeros((64, 64, 3), np.uint8)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_stream(frames(), 15)
