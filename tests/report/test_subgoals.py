@@ -1,5 +1,6 @@
 """What is watched, against a recomputation by hand: NumPy in float64 from the raw weights."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import equinox as eqx
@@ -19,7 +20,7 @@ from hieros_eqx.report.subgoals import decode_codes, decode_subgoal, watch, watc
 from hieros_eqx.training import Agent
 from tests.oracles.images import conv2d_transpose
 
-LENGTH, K = 6, 2  # steps after the first observation; the second of four would be an end of level 2
+LENGTH, K = 6, 2  # steps after the first observation, which level 2 sees at 0, 4 and its end
 CASES = {"worker": (1, False), "two": (2, False), "three": (3, True)}  # levels, pictures
 ONLY_TWO, ONLY_THREE = (
     pytest.mark.parametrize("watched", [case], indirect=True) for case in ("two", "three")
@@ -39,16 +40,28 @@ def make_env(images, length=LENGTH):
     return random_length(lengths=[[length]], images=images)
 
 
+@pytest.fixture(scope="module")
+def untrained():
+    """Return agents by levels and pictures. The worker alone is that of two levels: making one takes long."""
+    agents = {}
+    for levels, images in [(2, False), (3, True)]:
+        config = override(make_preset("debug"), [f"levels={levels}", *SMALL])
+        spaces = make_env(images).spaces
+        params = init_params(config, spaces, jax.random.key(levels))
+        agents[levels, images] = Agent(params, config, spaces)
+    two = agents[2, False]
+    config = override(two.config, ["levels=1"])
+    agents[1, False] = Agent(replace(two.params, upper=(), config=config), config, two.spaces)
+    return agents
+
+
 @pytest.fixture(scope="module", params=CASES)
-def watched(request):
+def watched(request, untrained):
     """Return an untrained agent, its environment's kind and one episode, compiled once for each case."""
     levels, images = CASES[request.param]
-    config = override(make_preset("debug"), [f"levels={levels}", *SMALL])
-    env = make_env(images)
-    params = init_params(config, env.spaces, jax.random.key(levels))
-    agent = Agent(params, config, env.spaces)
-    episode = watch(agent, env, KEY, 50)
-    return SimpleNamespace(agent=agent, params=params, levels=levels, images=images, episode=episode)
+    agent = untrained[levels, images]
+    episode = watch(agent, make_env(images), KEY, 50)
+    return SimpleNamespace(agent=agent, params=agent.params, levels=levels, images=images, episode=episode)
 
 
 def test_an_episode_is_seen_from_its_start_to_its_end(watched):
