@@ -71,11 +71,11 @@ def _one_after_another(x: np.ndarray) -> np.ndarray:
 
 def _error_chart(seen: Dream) -> Chart:
     steps = np.arange(1, len(seen.model) + 1, dtype=np.float64)
-    unit = "pixels in [0, 1]" if _are_pictures(seen.truth) else "squared units"
+    unit = "pixels in [0, 1]" if _are_pictures(seen.truth) else "units of the vector"
     return Chart(
         "Mean squared error",
         "steps after the start",
-        f"error, {unit}",
+        f"squared error, {unit}",
         [
             Line(steps, seen.model, 0),
             Line(steps, seen.repeat, None, style="dashed"),
