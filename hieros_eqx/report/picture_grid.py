@@ -36,7 +36,7 @@ def grid_video(
 
     Raises `ValueError` without pictures, or where their sizes differ.
     """
-    _check([row[0] for row in rows if len(row)])
+    _check([list(row[0]) for row in rows if len(row)])
     frames = [_joined([list(row[t]) for row in rows]) for t in range(len(rows[0]))]
     large = upscale(np.stack(frames), LARGE)
     return encode(large, fps), (large.shape[2], large.shape[1])
