@@ -10,6 +10,7 @@ import pytest
 from hieros_eqx.errors import CheckpointError
 from hieros_eqx.report.page import write_page
 from hieros_eqx.report.summary import duration, number
+from tests.report import made_runs
 from tests.report.run_directories import START, make_run, settings
 
 SECTIONS = (
@@ -148,6 +149,15 @@ def test_a_run_that_was_stopped(tmp_path, rng):
     path = make_run(tmp_path / "run", settings(), rng)
     (path / "diagnosis.json").write_text("{}")
     assert "updates were not finite (diagnosis.json)" in page(tmp_path, path).texts["summary"]
+
+
+def test_the_newest_evaluation_of_every_seed(tmp_path):
+    path = made_runs.make_run(tmp_path / "run", "Boxing", {0: 4.0, 1: 7.0}, episodes=3)
+    text = page(tmp_path, path).texts["summary"]
+    assert "return, evaluation 5.5" in text
+    for seed, mean, share in ((0, 4, "0.333"), (1, 7, "0.583")):  # random 0, human 12
+        wanted = f"seed {seed}: mean {mean} [{mean}, {mean}], median {mean}, 3 episodes, at step 100,000"
+        assert f"Evaluation {wanted}; human-normalised {share}" in text
 
 
 def test_evaluations_that_cannot_be_read_are_named(tmp_path, rng):
