@@ -6,6 +6,8 @@ Nothing here imports the package: the jaxtyping plugin hooks its modules as they
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,16 @@ import pytest
 # Compilation takes most of the time here, and tiny programs run as fast without XLA's costly passes.
 jax.config.update("jax_disable_most_optimizations", True)
 
-# Programs that are compiled for the compiler's speed do not belong into the user's cache.
-os.environ["HIEROS_EQX_COMPILATION_CACHE"] = "off"
+# What one process has compiled, the others of the same run of the tests read: workers and commands that tests
+# start. The folder is not the user's: programs that are compiled for the compiler's speed do not belong there.
+MINE = "HIEROS_EQX_TEST_PROGRAMS" not in os.environ
+if MINE:
+    os.environ["HIEROS_EQX_TEST_PROGRAMS"] = tempfile.mkdtemp(prefix="hieros-eqx-tests-")
+PROGRAMS = os.environ["HIEROS_EQX_TEST_PROGRAMS"]
+os.environ["HIEROS_EQX_COMPILATION_CACHE"] = PROGRAMS
+jax.config.update("jax_compilation_cache_dir", PROGRAMS)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 X32 = os.environ.get("HIEROS_EQX_TEST_X32") == "1"
 
@@ -34,6 +44,11 @@ SHARED = ("benchmarks", "faults", "training")  # folders whose tests share what 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "x64: compares at double precision in JAX; skipped in the float32 run")
+
+
+def pytest_unconfigure() -> None:
+    if MINE:
+        shutil.rmtree(PROGRAMS, ignore_errors=True)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
