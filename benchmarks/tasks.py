@@ -92,7 +92,7 @@ TASKS: dict[str, Task] = {
         changes=(
             *VECTORS,
             "behaviour.horizon=10",
-            "behaviour.entropy_scale=3e-3",  # with 3e-4 one seed of three was sure before its model knew the ball
+            "behaviour.entropy_scale=3e-3",  # with 3e-4 one of three was sure before its model knew the ball
             "training.sequence=16",
             "training.train_every=2",
         ),

@@ -19,7 +19,9 @@ PACKAGES = ("core", "config", "modules", "replay", "agent", "envs", "training", 
 SHARED = "# types and errors\n\n::: hieros_eqx.types\n\n::: hieros_eqx.errors\n"
 PICTURES = ("benchmarks/results/*.png",)
 LINK = re.compile(r"(?P<open>!?\[[^\]\n]*\]\()(?P<target>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
-FORMULA = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[\(\[](?P<tex>.*?)\\[\)\]]</(?P=tag)>', re.DOTALL)
+FORMULA = re.compile(
+    r'<(?P<tag>span|div) class="arithmatex">\\[\(\[](?P<tex>.*?)\\[\)\]]</(?P=tag)>', re.DOTALL
+)
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -20,8 +20,8 @@ import pytest
 # Compilation takes most of the time here, and tiny programs run as fast without XLA's costly passes.
 jax.config.update("jax_disable_most_optimizations", True)
 
-# What one process has compiled, the others of the same run of the tests read: workers and commands that tests
-# start. The folder is not the user's: programs that are compiled for the compiler's speed do not belong there.
+# What one process has compiled, the others of the same run of the tests read: workers, and commands that
+# tests start. The folder is not the user's: programs compiled for the compiler's speed do not belong there.
 MINE = "HIEROS_EQX_TEST_PROGRAMS" not in os.environ
 if MINE:
     os.environ["HIEROS_EQX_TEST_PROGRAMS"] = tempfile.mkdtemp(prefix="hieros-eqx-tests-")

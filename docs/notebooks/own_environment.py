@@ -60,7 +60,9 @@ from pathlib import Path
 
 run = Path(tempfile.mkdtemp()) / "corridor"
 result = hieros_eqx.train(config, Corridor, run_dir=run, progress=False)
-print(f"first ten episodes: {np.mean(result.returns[:10]):.2f}, last ten: {np.mean(result.returns[-10:]):.2f}")
+print(
+    f"first ten episodes: {np.mean(result.returns[:10]):.2f}, last ten: {np.mean(result.returns[-10:]):.2f}"
+)
 
 # %% [markdown]
 # The returns over the run, as the agent met them while it learned. The best possible is 0.94: four steps at 0.02, and 1 at the end.

@@ -1,8 +1,8 @@
 """The table that a terminal shows while training: where the run is, its returns, and how each level does.
 
-Rich draws it, in a thread of its own, every two seconds; a step costs the loop one assignment. It appears with
-the first step and stays as it was in the end. What is said meanwhile, by warnings and `print`, too, stands
-above it.
+Rich draws it, in a thread of its own, every two seconds; a step costs the loop one assignment. It appears
+with the first step and stays as it was in the end. What is said meanwhile, by warnings and `print`, too,
+stands above it.
 """
 
 import sys

@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
+OF_A_RUN = ("runs/", "checkpoints/", "agents/", "tensorboard/", "seed_N/", "pictures/", "episode/")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -37,11 +38,7 @@ def test_files_that_are_named_exist(document):
     text = FENCE.sub("", document.read_text(encoding="utf-8"))
     folders = (ROOT, ROOT / "hieros_eqx", document.parent)
     for name in re.findall(r"`((?:[\w.]+/)+[\w.]*)`", text):
-        if (
-            name.startswith((".venv/", "runs/", "checkpoints/", "agents/", "results/", "benchmarks/results"))
-            or name.startswith(("tensorboard/", "seed_N/", "pictures/", "episode/"))  # of a run; names there
-            or "..." in name
-        ):
+        if name.startswith((".venv/", "benchmarks/results", "results/", *OF_A_RUN)) or "..." in name:
             continue
         assert any((folder / name).exists() for folder in folders), f"`{name}`: no such file"
 
