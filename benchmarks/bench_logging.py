@@ -30,7 +30,7 @@ from programs import small_replay, start_of_top
 import hieros_eqx
 from hieros_eqx.agent.state import HierosState
 from hieros_eqx.config import HierosConfig
-from hieros_eqx.report.training_pictures import training_pictures
+from hieros_eqx.report.watch.training_pictures import training_pictures
 from hieros_eqx.training import log, records
 from hieros_eqx.training.sinks import Sinks
 from hieros_eqx.training.table import REFRESHES_PER_SECOND, Table

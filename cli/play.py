@@ -143,8 +143,8 @@ def play_to_file(
 ) -> int:
     """Play, write the video, and return the exit code."""
     from hieros_eqx.backend import random
-    from hieros_eqx.report.episode_video import default_fps, write_episode
-    from hieros_eqx.report.subgoals import watch
+    from hieros_eqx.report.watch.episode_video import default_fps, write_episode
+    from hieros_eqx.report.watch.subgoals import watch
 
     episode = watch(agent, environment, random.key(seed, "jax"), max_steps, greedy=greedy)
     click.echo(told(len(episode.reward) - 1, float(episode.reward.sum()), complete=episode.complete))
@@ -166,8 +166,8 @@ def play_in_terminal(
 ) -> int:
     """Play before the user's eyes, and return the exit code; Ctrl-C ends it at once."""
     from hieros_eqx.backend import random
-    from hieros_eqx.report.subgoals import decode_codes, watch_steps
-    from hieros_eqx.report.terminal import show_steps
+    from hieros_eqx.report.watch.subgoals import decode_codes, watch_steps
+    from hieros_eqx.report.watch.terminal import show_steps
 
     if fps is None:
         fps = PICTURES_FPS if agent.spaces.observation.kind == "image" else NUMBERS_FPS

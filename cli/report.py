@@ -43,7 +43,7 @@ def command(runs: tuple[str, ...], out: str | None, no_videos: bool) -> None:
                 f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
             )
     see_working_directory()
-    from hieros_eqx.report.page import write_page
+    from hieros_eqx.report.page.write import write_page
 
     path = write_page(runs, target, videos=not no_videos)
     click.echo(f"written to {path} ({path.stat().st_size / 1e6:.2f} MB)", err=True)

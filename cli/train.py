@@ -118,7 +118,7 @@ def _pictures() -> "Pictures | None":
     if find_spec("imageio") is None:
         click.echo("no pictures for TensorBoard: they need pip install 'hieros-eqx[report]'", err=True)
         return None
-    from hieros_eqx.report.training_pictures import training_pictures
+    from hieros_eqx.report.watch.training_pictures import training_pictures
 
     return training_pictures
 

@@ -51,7 +51,8 @@ def reference(package: str) -> str:
     """Return the page of one package: what it says of itself, then all of its modules."""
     folder = ROOT / "hieros_eqx" / package
     says = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
-    modules = [f"::: hieros_eqx.{package}.{path.stem}" for path in sorted(folder.glob("[!_]*.py"))]
+    paths = [path.relative_to(ROOT).with_suffix("") for path in sorted(folder.glob("**/[!_]*.py"))]
+    modules = ["::: " + ".".join(path.parts) for path in paths]
     return "\n\n".join([f"# {package}", says or "", *modules]) + "\n"
 
 

@@ -76,9 +76,10 @@ def test_the_tree_in_the_docs_names_the_folders_and_files_that_exist():
 
 def test_every_package_is_installed_checked_and_typed():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    packages = {path.parent.name for path in ROOT.glob("hieros_eqx/*/__init__.py")}
-    listed = set(re.findall(r'^  "hieros_eqx\.(\w+)",$', text, re.MULTILINE))
-    assert listed == packages
+    inits = [path.relative_to(ROOT).parent for path in ROOT.glob("hieros_eqx/**/__init__.py")]
+    listed = set(re.findall(r'^  "(hieros_eqx(?:\.\w+)*)",$', text, re.MULTILINE))
+    assert listed == {".".join(path.parts) for path in inits}
+    packages = {path.parts[1] for path in inits if len(path.parts) > 1}
     hooked = set(re.findall(r"hieros_eqx\.(\w+)", re.search(r"--jaxtyping-packages=(\S+)", text)[1]))
     assert hooked == packages - {"config"}
     assert (ROOT / "hieros_eqx" / "py.typed").exists()

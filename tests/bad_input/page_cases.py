@@ -6,8 +6,9 @@ import numpy as np
 
 from hieros_eqx.config import make_preset
 from hieros_eqx.errors import CheckpointError
-from hieros_eqx.report import charts, page, picture_grid, run_data, visits
-from hieros_eqx.report.run_data import RunData
+from hieros_eqx.report.page import charts, picture_grid, run_data, visits
+from hieros_eqx.report.page import write as page
+from hieros_eqx.report.page.run_data import RunData
 
 
 def run_without_checkpoint():
@@ -21,45 +22,45 @@ def picture(*shape):
 STEPS = np.zeros(3, np.float64)
 RAGGED = [[picture(4, 4, 3), picture(5, 4, 3)]]
 PAGES = {
-    "report.charts.thin": [
+    "report.page.charts.thin": [
         (lambda: charts.thin(charts.Line(STEPS, STEPS[:1])), ValueError, "as many x as y .* got 3, 1 and"),
         (lambda: charts.thin(charts.Line(STEPS, STEPS), 0), ValueError, "at least 1 point, got 3, 3 and 0"),
     ],
-    "report.charts.draw": [
+    "report.page.charts.draw": [
         (lambda: charts.draw(charts.Chart("t", "x", "y", [])), ValueError, "at least one line, got none")
     ],
-    "report.run_data.read_run": [
+    "report.page.run_data.read_run": [
         (lambda: run_data.read_run(Path("absent")), CheckpointError, "absent: wanted a run directory")
     ],
-    "report.page.write_page": [
+    "report.page.write.write_page": [
         (lambda: page.write_page([], "page.html"), ValueError, "at least one run directory, got none"),
         (lambda: page.write_page(["absent"], "page.html"), CheckpointError, "absent: wanted a run directory"),
     ],
-    "report.visits.read_visits": [
+    "report.page.visits.read_visits": [
         (lambda: visits.read_visits(run_without_checkpoint()), CheckpointError, "a checkpoint, got none yet")
     ],
-    "report.visits.expected_visits": [
+    "report.page.visits.expected_visits": [
         (
             lambda: visits.expected_visits(make_preset("debug"), 0, 0, 9, 1, 0.3),
             ValueError,
             "at least 1 entry and update, got 0 and 1",
         )
     ],
-    "report.picture_grid.absolute_error": [
+    "report.page.picture_grid.absolute_error": [
         (
             lambda: picture_grid.absolute_error(picture(1, 4, 3), picture(4, 4, 3)),
             ValueError,
             "wanted arrays of one shape, got",
         )
     ],
-    "report.picture_grid.grid_png": [
+    "report.page.picture_grid.grid_png": [
         (lambda: picture_grid.grid_png(RAGGED), ValueError, "pictures of one size, got 1 rows"),
         (lambda: picture_grid.grid_png([]), ValueError, "pictures of one size, got 0 rows"),
     ],
-    "report.picture_grid.grid_video": [
+    "report.page.picture_grid.grid_video": [
         (lambda: picture_grid.grid_video([], 6), ValueError, "got 0 rows"),
     ],
-    "report.picture_grid.vector_picture": [
+    "report.page.picture_grid.vector_picture": [
         (
             lambda: picture_grid.vector_picture(np.zeros((0, 3)), 0.0, 1.0, 2.0),
             ValueError,
@@ -71,36 +72,36 @@ DRAWN = "draws what `read_run` has read and checked"
 PLAYED = "says on the page what does not work"
 LEFT_OUT_OF_PAGES = {
     **{
-        f"report.curve_sections.{name}_section": DRAWN
+        f"report.page.curve_sections.{name}_section": DRAWN
         for name in ("rewards", "losses", "behaviour", "gradients", "goal", "codes", "visits")
     },
-    "report.returns_section.returns_section": DRAWN,
-    "report.metric_charts.run_levels": DRAWN,
-    "report.metric_charts.metric_groups": DRAWN,
-    "report.metric_charts.metric_line": DRAWN,
-    "report.labels.run_labels": DRAWN,
-    "report.summary.summarise_run": DRAWN,
-    "report.summary.newest_evaluations": "any evaluations have an answer, none, too",
-    "report.summary.number": "any number has an answer",
-    "report.summary.duration": "any number has an answer",
-    "report.page.render": DRAWN,
-    "report.media_sections.media_sections": PLAYED,
-    "report.media_sections.open_loop_section": PLAYED,
-    "report.media_sections.wants_section": PLAYED,
-    "report.media_figures.open_loop_figures": "draws what `dream` has made",
-    "report.media_figures.wanted_figures": "draws what `watch` has made",
-    "report.media_figures.reward_group": "draws what `watch` has made",
-    "report.dreams.dream": "checks what `open_env`, `collect_episodes`, `pick_starts` and `predict` check",
-    "report.charts.is_empty": "any chart has an answer",
-    "report.charts.short_number": "any number has an answer",
-    "report.layout.figure_of": "checks what `draw` checks",
-    "report.layout.group_of": "without charts there is no group",
-    "report.svg.draw_svg": "takes what `draw` has checked",
-    "report.svg.number_ids": "any text has an answer",
+    "report.page.returns_section.returns_section": DRAWN,
+    "report.page.metric_charts.run_levels": DRAWN,
+    "report.page.metric_charts.metric_groups": DRAWN,
+    "report.page.metric_charts.metric_line": DRAWN,
+    "report.page.labels.run_labels": DRAWN,
+    "report.page.summary.summarise_run": DRAWN,
+    "report.page.summary.newest_evaluations": "any evaluations have an answer, none, too",
+    "report.page.summary.number": "any number has an answer",
+    "report.page.summary.duration": "any number has an answer",
+    "report.page.write.render": DRAWN,
+    "report.page.media_sections.media_sections": PLAYED,
+    "report.page.media_sections.open_loop_section": PLAYED,
+    "report.page.media_sections.wants_section": PLAYED,
+    "report.page.media_figures.open_loop_figures": "draws what `dream` has made",
+    "report.page.media_figures.wanted_figures": "draws what `watch` has made",
+    "report.page.media_figures.reward_group": "draws what `watch` has made",
+    "report.page.dreams.dream": "checks what `open_env`, `collect_episodes` and `predict` check",
+    "report.page.charts.is_empty": "any chart has an answer",
+    "report.page.charts.short_number": "any number has an answer",
+    "report.page.layout.figure_of": "checks what `draw` checks",
+    "report.page.layout.group_of": "without charts there is no group",
+    "report.page.svg.draw_svg": "takes what `draw` has checked",
+    "report.page.svg.number_ids": "any text has an answer",
     "report.return_curve.moving_means": "without episodes there are no curves",
     "report.return_curve.mean_over_seeds": "None where there is no mean",
-    "report.media.video_html": "any bytes have an answer",
-    "report.media.picture_html": "any bytes have an answer",
-    "report.picture_grid.to_rgb": "any channels have an answer",
-    "report.picture_grid.png": "checked by Pillow",
+    "report.page.media.video_html": "any bytes have an answer",
+    "report.page.media.picture_html": "any bytes have an answer",
+    "report.page.picture_grid.to_rgb": "any channels have an answer",
+    "report.page.picture_grid.png": "checked by Pillow",
 }

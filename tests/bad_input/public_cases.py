@@ -37,8 +37,8 @@ from hieros_eqx.report import (
     run_summary,
     score_tables,
     scores,
-    training_pictures,
 )
+from hieros_eqx.report.watch import training_pictures
 from hieros_eqx.types import Timestep
 
 
@@ -208,17 +208,17 @@ NO_ENTRIES = SimpleNamespace(
     count=np.zeros(1, np.int32), is_first=np.zeros((1, 9), bool), is_last=np.zeros((1, 9), bool)
 )
 REPORTS = {
-    "report.training_pictures.foresee": [
+    "report.watch.training_pictures.foresee": [
         (
             lambda: training_pictures.foresee(None, EPISODE, np.random.default_rng(0)),
             ValueError,
             "wanted an episode of at least 31 steps, got 6",
         )
     ],
-    "report.training_pictures.newest_episode": [
+    "report.watch.training_pictures.newest_episode": [
         (lambda: training_pictures.newest_episode(NO_ENTRIES), ValueError, "at least one entry, got an empty")
     ],
-    "report.training_pictures.strip": [
+    "report.watch.training_pictures.strip": [
         (
             lambda: training_pictures.strip(PICTURES, PICTURES[:1]),
             ValueError,

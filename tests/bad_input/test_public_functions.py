@@ -202,7 +202,7 @@ LEFT_OUT = {
     "agent.num_seeds": "reads one field of a state",
     "agent.seed_mesh": "any number of seeds has an answer: None where nothing is to be spread",
     "training.enable_compilation_cache": "takes nothing; its variable is that of a folder which is made",
-    "report.training_pictures.training_pictures": "any state has an answer: none where none can be seen",
+    "report.watch.training_pictures.training_pictures": "any state has an answer: none where there are none",
     "report.recording.worker_values": "takes the carry that `policy` has just returned",
     "replay.first_start": "takes a ring alone, which `init_replay` has made",
     "replay.count_visits": "compiled into updates, after `draw` has refused what is wrong",
@@ -288,12 +288,12 @@ def public_functions():
         yield from (f"{package}.{name}" for name in names if inspect.isfunction(getattr(module, name)))
     for package in ("core", "report"):
         root = importlib.import_module(f"hieros_eqx.{package}")
-        for found in pkgutil.iter_modules(root.__path__):
-            module = importlib.import_module(f"hieros_eqx.{package}.{found.name}")
+        for found in pkgutil.walk_packages(root.__path__, f"hieros_eqx.{package}."):
+            module = importlib.import_module(found.name)
             for name, function in vars(module).items():
                 own = inspect.isfunction(function) and function.__module__ == module.__name__
                 if own and not name.startswith("_") and inspect.signature(function).parameters:
-                    yield f"{package}.{found.name}.{name}"
+                    yield f"{found.name.removeprefix('hieros_eqx.')}.{name}"
 
 
 def test_every_public_function_has_a_case_or_a_reason():

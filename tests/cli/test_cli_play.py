@@ -11,7 +11,7 @@ from rich.console import Console
 import hieros_eqx
 from hieros_eqx.agent import init_params
 from hieros_eqx.config import make_preset, override
-from hieros_eqx.report import subgoals
+from hieros_eqx.report.watch import subgoals
 from hieros_eqx.training.agents import keep_agents
 from hieros_eqx.training.environment import open_env
 from hieros_eqx.training.run_dir import RunDir
@@ -105,7 +105,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(hieros_eqx, "load", note_load, raising=False)
     monkeypatch.setattr(subgoals, "watch", note_watch)
-    monkeypatch.setattr("hieros_eqx.report.episode_video.write_episode", note_write)
+    monkeypatch.setattr("hieros_eqx.report.watch.episode_video.write_episode", note_write)
     return calls
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from hieros_eqx.report.dreams import Dream
-from hieros_eqx.report.subgoals import WatchedEpisode
+from hieros_eqx.report.page.dreams import Dream
+from hieros_eqx.report.watch.subgoals import WatchedEpisode
 
 
 def make_dream(rng, shape=(64, 64, 3), horizon=6, starts=3):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hieros_eqx.config import make_preset
 from hieros_eqx.config.schema import stamped
-from hieros_eqx.report import panels
+from hieros_eqx.report.page import panels
 from hieros_eqx.training import schedule
 
 START = {

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from hieros_eqx.report.charts import Chart, Line, draw, is_empty, short_number, thin
+from hieros_eqx.report.page.charts import Chart, Line, draw, is_empty, short_number, thin
 
 STEPS = np.arange(6, dtype=np.float64)
 

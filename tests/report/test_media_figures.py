@@ -5,8 +5,8 @@ import re
 import numpy as np
 from PIL import Image
 
-from hieros_eqx.report.media_figures import open_loop_figures, reward_group, wanted_figures
-from hieros_eqx.report.picture_grid import GAP, LARGE, absolute_error, to_rgb, vector_picture
+from hieros_eqx.report.page.media_figures import open_loop_figures, reward_group, wanted_figures
+from hieros_eqx.report.page.picture_grid import GAP, LARGE, absolute_error, to_rgb, vector_picture
 from tests.report.hand_made import make_dream, make_episode
 from tests.report.test_video import decode
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hieros_eqx.report.layout import Group, Section
-from hieros_eqx.report.media_sections import open_loop_figures, wanted_figures
 from hieros_eqx.report.page import CURVES, render
-from hieros_eqx.report.run_data import read_run
+from hieros_eqx.report.page.layout import Group, Section
+from hieros_eqx.report.page.media_sections import open_loop_figures, wanted_figures
+from hieros_eqx.report.page.run_data import read_run
 from tests.report.chromium import console, measure, program, screenshot
 from tests.report.hand_made import make_dream, make_episode
 from tests.report.run_directories import make_run, settings

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hieros_eqx.errors import CheckpointError, EnvError
-from hieros_eqx.report.run_data import read_run
-from hieros_eqx.report.visits import read_visits
+from hieros_eqx.report.page.run_data import read_run
+from hieros_eqx.report.page.visits import read_visits
 from hieros_eqx.training import checkpoint, manifest, train
 
 STEPS, LATER = 36, 120  # the run ends; a checkpoint that says that updates have been made
@@ -88,7 +88,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(visited):
 
 
 def test_a_page_with_everything(played, tmp_path):
-    from hieros_eqx.report.page import write_page
+    from hieros_eqx.report.page.write import write_page
 
     path = write_page([played[0]], tmp_path / "page.html")
     text = path.read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def test_a_page_with_everything(played, tmp_path):
 
 
 def test_an_environment_that_is_gone_is_told(played, monkeypatch):
-    from hieros_eqx.report import media_sections
+    from hieros_eqx.report.page import media_sections
 
     def gone(*_, **__):
         raise EnvError("no such environment")
@@ -112,7 +112,7 @@ def test_an_environment_that_is_gone_is_told(played, monkeypatch):
 
 
 def test_a_run_without_a_checkpoint_has_no_videos(played, tmp_path):
-    from hieros_eqx.report.media_sections import media_sections
+    from hieros_eqx.report.page.media_sections import media_sections
 
     for name in ("config.json", "spaces.json"):
         (tmp_path / name).write_bytes((played[0] / name).read_bytes())

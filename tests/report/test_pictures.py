@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hieros_eqx.report.pictures import AXIS, BACKGROUND, HEAT, NEGATIVE, POSITIVE, as_pictures, grid_of
+from hieros_eqx.report.watch.pictures import AXIS, BACKGROUND, HEAT, NEGATIVE, POSITIVE, as_pictures, grid_of
 
 
 @pytest.mark.parametrize(

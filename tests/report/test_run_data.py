@@ -1,10 +1,10 @@
 import pytest
 
 from hieros_eqx.errors import CheckpointError
-from hieros_eqx.report.labels import run_labels
-from hieros_eqx.report.metric_charts import metric_groups, metric_line
-from hieros_eqx.report.panels import GOAL, WORLD_MODEL
-from hieros_eqx.report.run_data import read_run
+from hieros_eqx.report.page.labels import run_labels
+from hieros_eqx.report.page.metric_charts import metric_groups, metric_line
+from hieros_eqx.report.page.panels import GOAL, WORLD_MODEL
+from hieros_eqx.report.page.run_data import read_run
 from tests.report.run_directories import make_run, settings
 
 

@@ -16,7 +16,7 @@ from hieros_eqx.core.transforms import symexp_bins
 from hieros_eqx.envs import random_length
 from hieros_eqx.envs.scripted import decode_picture
 from hieros_eqx.errors import EnvError
-from hieros_eqx.report.subgoals import decode_codes, decode_subgoal, watch, watch_steps
+from hieros_eqx.report.watch.subgoals import decode_codes, decode_subgoal, watch, watch_steps
 from hieros_eqx.training import Agent
 from tests.oracles.images import conv2d_transpose
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hieros_eqx.report import terminal
-from hieros_eqx.report.terminal import HALF_BLOCK, HalfBlocks, fit, show_steps
+from hieros_eqx.report.watch import terminal
+from hieros_eqx.report.watch.terminal import HALF_BLOCK, HalfBlocks, fit, show_steps
 from tests.report.watched_episodes import make_episode, steps_of
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from hieros_eqx.config import make_preset
 from hieros_eqx.replay import init_replay
-from hieros_eqx.report import training_pictures
-from hieros_eqx.report.training_pictures import AHEAD, CONTEXT, foresee, newest_episode, strip
+from hieros_eqx.report.watch import training_pictures
+from hieros_eqx.report.watch.training_pictures import AHEAD, CONTEXT, foresee, newest_episode, strip
 from hieros_eqx.types import ActionSpace, ObservationSpace, Spaces
 from tests.report.toy_world_model import ToyWorldModel, play
 

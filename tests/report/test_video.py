@@ -5,8 +5,8 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from hieros_eqx.report import video
-from hieros_eqx.report.video import encode, encode_stream, side_by_side, upscale
+from hieros_eqx.report.watch import video
+from hieros_eqx.report.watch.video import encode, encode_stream, side_by_side, upscale
 
 TOLERANCE = 6.0  # of 255, mean absolute: crf 23 on flat pictures, colours halved
 CORNERS = ((200, 30, 30), (30, 200, 30), (30, 30, 200), (220, 220, 220))

@@ -5,7 +5,7 @@ import pytest
 
 from hieros_eqx.config import make_preset
 from hieros_eqx.core import etbs
-from hieros_eqx.report.visits import expected_visits
+from hieros_eqx.report.page.visits import expected_visits
 from hieros_eqx.training.schedule import train_steps
 
 ENTRIES = 300

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hieros_eqx.report.subgoals import WatchedEpisode, WatchedStep
+from hieros_eqx.report.watch.subgoals import WatchedEpisode, WatchedStep
 
 SIDE, ACTIONS = 16, 3
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from hieros_eqx.report import curve_sections as curves
-from hieros_eqx.report.labels import run_labels
-from hieros_eqx.report.layout import Figure, Group, Section
-from hieros_eqx.report.returns_section import returns_section
-from hieros_eqx.report.run_data import RunData, read_run
-from hieros_eqx.report.summary import summarise_run
-from hieros_eqx.report.svg import number_ids
+from hieros_eqx.report.page import curve_sections as curves
+from hieros_eqx.report.page.labels import run_labels
+from hieros_eqx.report.page.layout import Figure, Group, Section
+from hieros_eqx.report.page.returns_section import returns_section
+from hieros_eqx.report.page.run_data import RunData, read_run
+from hieros_eqx.report.page.summary import summarise_run
+from hieros_eqx.report.page.svg import number_ids
 
 CURVES = (
     returns_section,
@@ -39,7 +39,7 @@ def write_page(paths: Sequence[str | Path], out: str | Path, *, videos: bool = T
     runs = [read_run(Path(path)) for path in paths]
     sections = [section(runs) for section in CURVES]
     if videos and len(runs) == 1:
-        from hieros_eqx.report.media_sections import media_sections
+        from hieros_eqx.report.page.media_sections import media_sections
 
         sections[2:2] = media_sections(runs[0])
     text = render(runs, sections)
@@ -56,7 +56,9 @@ def render(runs: Sequence[RunData], sections: Sequence[Section]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("hieros_eqx.report", "templates"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("hieros_eqx.report.page", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
     )
     names = list(dict.fromkeys(run.name for run in runs))
     heading = ", ".join(names)

@@ -1,6 +1,6 @@
 """Which metrics the page draws, under which name and in which unit."""
 
-from hieros_eqx.report.metric_charts import Panel
+from hieros_eqx.report.page.metric_charts import Panel
 
 NATS = "nats per step"
 WORLD_MODEL = (

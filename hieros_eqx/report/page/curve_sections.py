@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from hieros_eqx.errors import CheckpointError
-from hieros_eqx.report import panels
-from hieros_eqx.report.charts import Chart, Line
-from hieros_eqx.report.labels import run_labels
-from hieros_eqx.report.layout import Group, Legend, Section, group_of
-from hieros_eqx.report.metric_charts import STEPS, Panel, metric_groups, metric_line, run_levels
-from hieros_eqx.report.run_data import RunData
-from hieros_eqx.report.visits import read_visits
+from hieros_eqx.report.page import panels
+from hieros_eqx.report.page.charts import Chart, Line
+from hieros_eqx.report.page.labels import run_labels
+from hieros_eqx.report.page.layout import Group, Legend, Section, group_of
+from hieros_eqx.report.page.metric_charts import STEPS, Panel, metric_groups, metric_line, run_levels
+from hieros_eqx.report.page.run_data import RunData
+from hieros_eqx.report.page.visits import read_visits
 
 KINDS = ("extrinsic", "subgoal", "novelty")
 KIND_COLORS = (4, 3, 5)  # of reward kinds, apart from those of levels

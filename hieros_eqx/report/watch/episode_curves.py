@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from hieros_eqx.report.subgoals import WatchedEpisode
+from hieros_eqx.report.watch.subgoals import WatchedEpisode
 from hieros_eqx.types import REWARD_KINDS
 
 INK, FAINT_INK, PAPER, FIELD = "#e8eaed", "#9aa0a8", "#14171c", "#1c2027"

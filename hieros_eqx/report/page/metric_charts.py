@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from hieros_eqx.report.charts import Chart, Line
-from hieros_eqx.report.labels import run_labels
-from hieros_eqx.report.layout import Group, Legend, group_of
-from hieros_eqx.report.run_data import RunData
+from hieros_eqx.report.page.charts import Chart, Line
+from hieros_eqx.report.page.labels import run_labels
+from hieros_eqx.report.page.layout import Group, Legend, group_of
+from hieros_eqx.report.page.run_data import RunData
 from hieros_eqx.report.run_summary import levels, series
 
 STEPS = "environment steps"

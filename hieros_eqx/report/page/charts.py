@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from hieros_eqx.report.svg import FONT_SIZE, INK, MARGINS, SERIES, draw_svg
+from hieros_eqx.report.page.svg import FONT_SIZE, INK, MARGINS, SERIES, draw_svg
 
 SMALL, WIDE = (340, 210), (1040, 340)  # CSS pixels
 POINTS = 240

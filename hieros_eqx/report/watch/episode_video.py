@@ -9,10 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from hieros_eqx.report.episode_curves import FAINT_INK, FIELD, INK, PAPER, Curves, draw_curves, level_color
-from hieros_eqx.report.pictures import as_pictures
-from hieros_eqx.report.subgoals import WatchedEpisode
-from hieros_eqx.report.video import encode_stream
+from hieros_eqx.report.watch.episode_curves import (
+    FAINT_INK,
+    FIELD,
+    INK,
+    PAPER,
+    Curves,
+    draw_curves,
+    level_color,
+)
+from hieros_eqx.report.watch.pictures import as_pictures
+from hieros_eqx.report.watch.subgoals import WatchedEpisode
+from hieros_eqx.report.watch.video import encode_stream
 
 SIDE = 256  # pixels of a picture
 MARGIN, GAP, HEADER, LABEL, FRAME, BAR = 24, 18, 50, 24, 3, 6

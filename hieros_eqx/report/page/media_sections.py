@@ -3,11 +3,11 @@
 import jax
 
 from hieros_eqx.errors import CheckpointError, ConfigError, EnvError
-from hieros_eqx.report.dreams import dream
-from hieros_eqx.report.layout import Group, Section
-from hieros_eqx.report.media_figures import open_loop_figures, reward_group, wanted_figures
-from hieros_eqx.report.run_data import RunData
-from hieros_eqx.report.subgoals import watch
+from hieros_eqx.report.page.dreams import dream
+from hieros_eqx.report.page.layout import Group, Section
+from hieros_eqx.report.page.media_figures import open_loop_figures, reward_group, wanted_figures
+from hieros_eqx.report.page.run_data import RunData
+from hieros_eqx.report.watch.subgoals import watch
 from hieros_eqx.training import Agent, load
 from hieros_eqx.training.environment import open_env
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hieros_eqx.report.charts import SMALL, WIDE, Chart, draw, is_empty
+from hieros_eqx.report.page.charts import SMALL, WIDE, Chart, draw, is_empty
 
 
 class Legend(NamedTuple):

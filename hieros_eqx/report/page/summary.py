@@ -11,8 +11,8 @@ from hieros_eqx.config import PRESETS
 from hieros_eqx.config.serialise import changed_fields
 from hieros_eqx.errors import CheckpointError, ConfigError
 from hieros_eqx.report.evaluation_record import Evaluation, read_evaluations
-from hieros_eqx.report.metric_charts import run_levels
-from hieros_eqx.report.run_data import RunData
+from hieros_eqx.report.page.metric_charts import run_levels
+from hieros_eqx.report.page.run_data import RunData
 from hieros_eqx.report.run_summary import nonfinite, rates, updates
 from hieros_eqx.training.memory import show, state_bytes
 

@@ -5,13 +5,13 @@ from typing import Literal
 
 import numpy as np
 
-from hieros_eqx.report.charts import Chart, Line
-from hieros_eqx.report.labels import run_labels
-from hieros_eqx.report.layout import Group, Section, figure_of
-from hieros_eqx.report.metric_charts import STEPS
+from hieros_eqx.report.page.charts import Chart, Line
+from hieros_eqx.report.page.labels import run_labels
+from hieros_eqx.report.page.layout import Group, Section, figure_of
+from hieros_eqx.report.page.metric_charts import STEPS
+from hieros_eqx.report.page.run_data import RunData
 from hieros_eqx.report.published import reference_scores
 from hieros_eqx.report.return_curve import mean_over_seeds, moving_means
-from hieros_eqx.report.run_data import RunData
 
 FEW_EPISODES = 200  # up to which each is a dot
 FAR = 1.5  # of the height of the curves: a published score beyond is told, not drawn

@@ -15,9 +15,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from hieros_eqx.report.episode_curves import level_color
-from hieros_eqx.report.pictures import as_pictures
-from hieros_eqx.report.subgoals import WatchedStep
+from hieros_eqx.report.watch.episode_curves import level_color
+from hieros_eqx.report.watch.pictures import as_pictures
+from hieros_eqx.report.watch.subgoals import WatchedStep
 from hieros_eqx.types import REWARD_KINDS
 
 HALF_BLOCK = "▀"

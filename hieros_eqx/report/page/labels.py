@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hieros_eqx.config.serialise import changed_fields
-from hieros_eqx.report.run_data import RunData
+from hieros_eqx.report.page.run_data import RunData
 
 MOST_FIELDS = 3
 FIRST = ("env.game", "env.id", "levels", "world_model.kind")

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hieros_eqx.report.charts import Chart, Line
-from hieros_eqx.report.curve_sections import KIND_COLORS, KINDS
-from hieros_eqx.report.dreams import Dream
-from hieros_eqx.report.layout import Figure, Group, Legend, figure_of, group_of
-from hieros_eqx.report.media import picture_html, video_html
-from hieros_eqx.report.picture_grid import absolute_error, grid_png, grid_video, to_rgb, vector_picture
-from hieros_eqx.report.subgoals import WatchedEpisode
+from hieros_eqx.report.page.charts import Chart, Line
+from hieros_eqx.report.page.curve_sections import KIND_COLORS, KINDS
+from hieros_eqx.report.page.dreams import Dream
+from hieros_eqx.report.page.layout import Figure, Group, Legend, figure_of, group_of
+from hieros_eqx.report.page.media import picture_html, video_html
+from hieros_eqx.report.page.picture_grid import absolute_error, grid_png, grid_video, to_rgb, vector_picture
+from hieros_eqx.report.watch.subgoals import WatchedEpisode
 
 SLOW, PLAYED = 6, 15  # pictures per second: of predictions, and of an Atari game as it is played
 STRIP = 6  # columns of a still

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 
 from hieros_eqx.core.shapes import require_same_shape
-from hieros_eqx.report.video import encode, upscale
+from hieros_eqx.report.watch.video import encode, upscale
 
 GAP, LARGE = 4, 3
 """Pixels between pictures; how often a pixel is repeated in a video, which blurs single ones."""

@@ -14,7 +14,7 @@ from hieros_eqx.config import HierosConfig
 from hieros_eqx.core import etbs
 from hieros_eqx.errors import CheckpointError
 from hieros_eqx.replay import init_replay
-from hieros_eqx.report.run_data import RunData
+from hieros_eqx.report.page.run_data import RunData
 from hieros_eqx.training import content, manifest, run_dir, segments
 from hieros_eqx.training.schedule import train_steps
 
