@@ -15,7 +15,7 @@ from hieros_eqx.report.watch import subgoals
 from hieros_eqx.training.agents import keep_agents
 from hieros_eqx.training.environment import open_env
 from hieros_eqx.training.run_dir import RunDir
-from tests.report.watched_episodes import make_episode
+from tests.report.watch.watched_episodes import make_episode
 
 OFF = {"HIEROS_EQX_COMPILATION_CACHE": "off"}
 SETTINGS = [

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tests.report.run_directories import make_run, settings
+from tests.report.page.run_directories import make_run, settings
 
 
 def test_a_page_is_written_into_the_run(run, tmp_path):

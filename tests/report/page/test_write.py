@@ -11,7 +11,7 @@ from hieros_eqx.errors import CheckpointError
 from hieros_eqx.report.page.summary import duration, number
 from hieros_eqx.report.page.write import write_page
 from tests.report import made_runs
-from tests.report.run_directories import START, make_run, settings
+from tests.report.page.run_directories import START, make_run, settings
 
 SECTIONS = (
     "summary",
@@ -212,7 +212,7 @@ def test_numbers(value, text):
 
 
 def test_the_templates_are_installed_with_the_package():
-    settings_of = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    settings_of = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
     assert "templates/*" in settings_of["tool"]["setuptools"]["package-data"]["hieros_eqx.report.page"]
     names = {file.name for file in files("hieros_eqx.report.page").joinpath("templates").iterdir()}
     assert {"page.html", "page.css"} <= names

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from hieros_eqx.report.watch import terminal
 from hieros_eqx.report.watch.terminal import HALF_BLOCK, HalfBlocks, fit, show_steps
-from tests.report.watched_episodes import make_episode, steps_of
+from tests.report.watch.watched_episodes import make_episode, steps_of
 
 
 def make_console(width=80, height=40):

@@ -6,7 +6,7 @@ import pytest
 from hieros_eqx.report.watch import episode_video
 from hieros_eqx.report.watch.episode_curves import FIELD, LEVEL_COLORS, draw_curves, level_color
 from hieros_eqx.report.watch.episode_video import default_fps, episode_frames, write_episode
-from tests.report.watched_episodes import ACTIONS, SIDE, make_episode
+from tests.report.watch.watched_episodes import ACTIONS, SIDE, make_episode
 
 LENGTH = 9
 

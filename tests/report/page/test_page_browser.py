@@ -7,9 +7,9 @@ from hieros_eqx.report.page import CURVES, render
 from hieros_eqx.report.page.layout import Group, Section
 from hieros_eqx.report.page.media_sections import open_loop_figures, wanted_figures
 from hieros_eqx.report.page.run_data import read_run
-from tests.report.chromium import console, measure, program, screenshot
-from tests.report.hand_made import make_dream, make_episode
-from tests.report.run_directories import make_run, settings
+from tests.report.page.chromium import console, measure, program, screenshot
+from tests.report.page.hand_made import make_dream, make_episode
+from tests.report.page.run_directories import make_run, settings
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(program() is None, reason="no Chromium here")]
 WIDTHS = (1200, 360)

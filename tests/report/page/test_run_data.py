@@ -5,7 +5,7 @@ from hieros_eqx.report.page.labels import run_labels
 from hieros_eqx.report.page.metric_charts import metric_groups, metric_line
 from hieros_eqx.report.page.panels import GOAL, WORLD_MODEL
 from hieros_eqx.report.page.run_data import read_run
-from tests.report.run_directories import make_run, settings
+from tests.report.page.run_directories import make_run, settings
 
 
 def test_all_files_are_read(tmp_path, rng):

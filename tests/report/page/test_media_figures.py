@@ -7,8 +7,8 @@ from PIL import Image
 
 from hieros_eqx.report.page.media_figures import open_loop_figures, reward_group, wanted_figures
 from hieros_eqx.report.page.picture_grid import GAP, LARGE, absolute_error, to_rgb, vector_picture
-from tests.report.hand_made import make_dream, make_episode
-from tests.report.test_video import decode
+from tests.report.page.hand_made import make_dream, make_episode
+from tests.report.watch.test_video import decode
 
 
 def images(figure):
