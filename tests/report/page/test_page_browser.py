@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hieros_eqx.report.page import CURVES, render
+from hieros_eqx.report.page.write import CURVES, render
 from hieros_eqx.report.page.layout import Group, Section
 from hieros_eqx.report.page.media_sections import open_loop_figures, wanted_figures
 from hieros_eqx.report.page.run_data import read_run
