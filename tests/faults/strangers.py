@@ -38,6 +38,7 @@ def load_all(
             stderr=subprocess.DEVNULL,
             env=os.environ
             | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "PYTHONPATH": str(ROOT)}
+            | {"HIEROS_EQX_COMPILATION_CACHE": "off"}
             | (environment or {}),
         )
         try:

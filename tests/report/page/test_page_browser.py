@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hieros_eqx.report.page.write import CURVES, render
 from hieros_eqx.report.page.layout import Group, Section
 from hieros_eqx.report.page.media_sections import open_loop_figures, wanted_figures
 from hieros_eqx.report.page.run_data import read_run
+from hieros_eqx.report.page.write import CURVES, render
 from tests.report.page.chromium import console, measure, program, screenshot
 from tests.report.page.hand_made import make_dream, make_episode
 from tests.report.page.run_directories import make_run, settings
