@@ -18,7 +18,9 @@ GUESTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md"
 PACKAGES = ("core", "config", "modules", "replay", "agent", "envs", "training", "report")
 SHARED = "# types and errors\n\n::: hieros_eqx.types\n\n::: hieros_eqx.errors\n"
 PICTURES = ("benchmarks/results/*.png",)
-LINK = re.compile(r"(?P<open>!?\[[^\]\n]*\]\()(?P<target>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
+TARGET = r"\((?P<target>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)"
+LINK = re.compile(rf"\[(?P<text>[^\[\]]*)\]{TARGET}")
+END_OF_LINK = re.compile(rf"\]{TARGET}")  # of one whose text is a picture, too
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[\(\[](?P<tex>.*?)\\[\)\]]</(?P=tag)>', re.DOTALL
 )
@@ -75,16 +77,24 @@ def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:
     """
     here = source(page.file.src_uri)
 
-    def rewritten(link: re.Match[str]) -> str:
-        name = posixpath.normpath(posixpath.join(posixpath.dirname(here), link["target"]))
-        there = place(name)
-        if files.get_file_from_path(there) is None:
-            return link["open"][1:-2]
+    def target(link: re.Match[str]) -> str | None:
+        there = place(posixpath.normpath(posixpath.join(posixpath.dirname(here), link["target"])))
+        return there if files.get_file_from_path(there) is not None else None
+
+    def plain(link: re.Match[str]) -> str:
+        return link[0] if target(link) else link["text"]
+
+    def rewritten(end: re.Match[str]) -> str:
+        there = target(end)
+        if there is None:
+            return end[0]
         relative = posixpath.relpath(there, posixpath.dirname(page.file.src_uri) or ".")
-        return f"{link['open']}{relative}{link['anchor'] or ''})"
+        return f"]({relative}{end['anchor'] or ''})"
 
     parts = re.split(r"(^```.*?^```)", markdown, flags=re.MULTILINE | re.DOTALL)
-    return "".join(part if i % 2 else LINK.sub(rewritten, part) for i, part in enumerate(parts))
+    return "".join(
+        part if i % 2 else END_OF_LINK.sub(rewritten, LINK.sub(plain, part)) for i, part in enumerate(parts)
+    )
 
 
 def on_post_page(output: str, **_: Any) -> str:
