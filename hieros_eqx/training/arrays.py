@@ -4,6 +4,10 @@ Orbax is given one array of every dtype, in which all of that dtype lie one afte
 beside it says which. For every array of its own Orbax takes a millisecond, and TensorStore (0.1.86) some
 hundred bytes that it never gives back, so that a run of many saves would grow. Nothing is compressed:
 parameters shrink by a tenth, and writing them would take several times as long.
+
+Orbax writes chunks whose length divides that of the array. Where that is a prime, or nearly, a chunk would be
+one number, and writing millions of them takes minutes and tens of gigabytes of memory. So what is longer than
+a chunk is filled up with zeros to whole chunks.
 """
 
 import json
@@ -41,7 +45,7 @@ def write(folder: Path, arrays: Mapping[str, Any]) -> None:
     groups: dict[str, list[np.ndarray]] = {}
     for array in arrays.values():
         groups.setdefault(str(array.dtype), []).append(np.ravel(array))
-    packs = {dtype: np.concatenate(own) for dtype, own in groups.items()}
+    packs = {dtype: _whole_chunks(np.concatenate(own)) for dtype, own in groups.items()}
     how = {dtype: ocp.SaveArgs(chunk_byte_size=CHUNK_BYTES) for dtype in packs}
     with _checkpointer() as checkpointer, _plainly_named(folder.resolve()) as path:
         checkpointer.save(path, args=ocp.args.PyTreeSave(packs, save_args=how))
@@ -62,7 +66,8 @@ def read(folder: Path, wanted: Mapping[str, Any]) -> dict[str, np.ndarray]:
             targets = _targets(wanted.values())
             packs = checkpointer.restore(folder.resolve(), args=ocp.args.PyTreeRestore(targets))
         for dtype, target in targets.items():
-            if (packs[dtype].shape, packs[dtype].dtype) != (target.shape, target.dtype):
+            fitting = (target.shape, _whole_chunks(target).shape)  # the former as it was written once
+            if packs[dtype].dtype != target.dtype or packs[dtype].shape not in fitting:
                 got = f"{packs[dtype].dtype}{list(packs[dtype].shape)}"
                 raise ValueError(f"wanted {dtype}{list(target.shape)}, got {got}")
     except Exception as error:  # Orbax and TensorStore raise all kinds on what they did not write
@@ -77,6 +82,13 @@ def read(folder: Path, wanted: Mapping[str, Any]) -> dict[str, np.ndarray]:
         starts[dtype] = start + math.prod(shape)
         found[name] = packs[dtype][start : starts[dtype]].reshape(shape).copy()
     return {name: found[name] for name in wanted}
+
+
+def _whole_chunks(pack: np.ndarray) -> np.ndarray:
+    """Return a vector with zeros behind it, unless it is no longer than a chunk or ends with one."""
+    chunk = max(1, CHUNK_BYTES // pack.itemsize)
+    rest = -len(pack) % chunk if len(pack) > chunk else 0
+    return np.concatenate([pack, np.zeros(rest, pack.dtype)]) if rest else pack
 
 
 @contextmanager

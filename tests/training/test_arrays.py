@@ -1,6 +1,7 @@
 """Named arrays come back to the bit, what does not fit is named, and many saves take no memory."""
 
 import gc
+import json
 import shutil
 import sys
 
@@ -34,6 +35,36 @@ def test_arrays_come_back_to_the_bit(named, tmp_path):
     for name, wanted in named.items():
         assert (found[name].dtype, found[name].shape) == (wanted.dtype, wanted.shape), name
         assert found[name].tobytes() == np.asarray(wanted).tobytes(), name
+
+
+CHUNK = 1 << 12  # bytes
+PRIME = 2003  # numbers of 4 bytes: two chunks, and a divisor of nothing
+
+
+def chunk_lengths(folder):
+    """Return how long the chunks of the arrays in a folder are, as TensorStore tells."""
+    import tensorstore
+
+    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{folder}/"}).result()
+    names = [key for key in store.list().result() if key.endswith(b".zarray")]
+    return [json.loads(store.read(name).result().value)["chunks"][0] for name in names]
+
+
+def test_a_length_that_nothing_divides_is_written_in_whole_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "CHUNK_BYTES", CHUNK)
+    wanted = {"prime": np.arange(PRIME, dtype=np.float32)}
+    arrays.write(tmp_path / "own", wanted)
+    assert chunk_lengths(tmp_path / "own") == [CHUNK // 4]
+    np.testing.assert_array_equal(arrays.read(tmp_path / "own", wanted)["prime"], wanted["prime"])
+
+
+def test_what_was_written_without_filling_up_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "CHUNK_BYTES", CHUNK)
+    wanted = {"even": np.arange(2 * PRIME, dtype=np.float32)}
+    with monkeypatch.context() as earlier:
+        earlier.setattr(arrays, "_whole_chunks", lambda pack: pack)
+        arrays.write(tmp_path / "own", wanted)
+    np.testing.assert_array_equal(arrays.read(tmp_path / "own", wanted)["even"], wanted["even"])
 
 
 @pytest.mark.parametrize("name", ["seeds[0,1]", "what?", "run*", "[a-z", "a b"])
