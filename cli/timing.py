@@ -1,9 +1,8 @@
 """How long a run takes, from recorded runs; nothing is claimed where none was recorded."""
 
-MEASURED: dict[tuple[str, str], tuple[float, str]] = {
-    ("laptop", "cpu"): (13.8, "two CPU cores (AMD EPYC)"),
-}
-"""(preset, platform) -> (environment steps a second, the machine of the record in `benchmarks/`)."""
+MEASURED: dict[tuple[str, str], tuple[float, str]] = {}
+"""(preset, platform) -> (environment steps a second, the machine of the record in `benchmarks/`). Of presets as
+they are now: none has a record."""
 
 
 def duration(seconds: float) -> str:
@@ -19,6 +18,6 @@ def expected_time(preset: str, platform: str, env_steps: int, seeds: int = 1) ->
     """Return what to expect of a run, in words. Only runs of one seed were measured."""
     if (preset, platform) not in MEASURED or seeds > 1:
         each = f" for each of {seeds} seeds" if seeds > 1 else ""
-        return f"{env_steps:,} environment steps{each}; the progress bar shows the time left"
+        return f"{env_steps:,} environment steps{each}; the display shows the time left"
     rate, machine = MEASURED[preset, platform]
     return f"{env_steps:,} environment steps take about {duration(env_steps / rate)} on {machine}"

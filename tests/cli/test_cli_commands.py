@@ -198,4 +198,4 @@ def test_durations_and_expected_times(monkeypatch):
     monkeypatch.setattr(timing, "MEASURED", {("laptop", "cpu"): (10.0, "two CPU cores")})
     words = "20,000 environment steps take about 33 min on two CPU cores"
     assert timing.expected_time("laptop", "cpu", 20_000) == words
-    assert "progress bar" in timing.expected_time("laptop", "gpu", 20_000)
+    assert "the display shows" in timing.expected_time("laptop", "gpu", 20_000)
