@@ -1,8 +1,9 @@
 """How long a run takes, from recorded runs; nothing is claimed where none was recorded."""
 
 MEASURED: dict[tuple[str, str], tuple[float, str]] = {}
-"""(preset, platform) -> (environment steps a second, the machine of the record in `benchmarks/`). Of presets as
-they are now: none has a record."""
+"""(preset, platform) -> (environment steps a second, the machine of the record in `benchmarks/`).
+
+Of presets as they are now: none has a record."""
 
 
 def duration(seconds: float) -> str:

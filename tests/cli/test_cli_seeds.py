@@ -68,7 +68,7 @@ def test_one_seed_is_a_run_of_that_seed(run):
 
 def test_auto_says_that_every_seed_takes_the_steps(run):
     result = run("config", "--seeds", "0-3", "--env-steps", 777)
-    assert "777 environment steps for each of 4 seeds; the progress bar" in result.err
+    assert "777 environment steps for each of 4 seeds; the display shows" in result.err
 
 
 @pytest.mark.parametrize(
