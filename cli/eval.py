@@ -1,34 +1,15 @@
 """`hieros-eqx eval`: play episodes with a trained agent and write the result beside the run."""
 
-import re
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
-from hieros_eqx.config.validation import show
-from hieros_eqx.errors import CheckpointError
-
 from .resolve import see_working_directory
+from .runs import checkpoint_option, policy_option, require_run, seed_option, train_seed_option
 
 NUM_ENVS = 8
-
-
-class Checkpoint(click.ParamType):
-    """`newest` (None), `best`, or a step."""
-
-    name = "checkpoint"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return None, "best" or the step."""
-        if value in (None, "best") or isinstance(value, int):
-            return value
-        if value == "newest":
-            return None
-        if re.fullmatch("[0-9]{1,20}", value) is None:
-            self.fail(f"{show(value)} is not newest, best or an environment step.", param, ctx)
-        return int(value)
 
 
 @click.command("eval")
@@ -41,11 +22,7 @@ class Checkpoint(click.ParamType):
     metavar="N",
     help="Episodes of each seed; the Atari100k protocol takes 100.",
 )
-@click.option(
-    "--policy",
-    type=click.Choice(("sample", "mode")),
-    help="Draw actions, or take the likeliest. Default: the run's behaviour.evaluation_policy.",
-)
+@policy_option
 @click.option(
     "--backend",
     type=click.Choice(("jax", "numpy")),
@@ -53,14 +30,7 @@ class Checkpoint(click.ParamType):
     show_default=True,
     help="Array library that the agent acts with; numpy needs no compiler.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="S",
-    help="Seed of environments and noise.",
-)
+@seed_option("environments")
 @click.option(
     "--num-envs",
     type=click.IntRange(min=1),
@@ -69,20 +39,8 @@ class Checkpoint(click.ParamType):
     metavar="N",
     help="Environments side by side, of each seed; the result depends on their number.",
 )
-@click.option(
-    "--train-seed",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Of a run of several seeds, the agent of this one. Default: all.",
-)
-@click.option(
-    "--checkpoint",
-    type=Checkpoint(),
-    default="newest",
-    show_default=True,
-    metavar="WHICH",
-    help="Checkpoint to play: newest, best (of the latest returns while training), or its step.",
-)
+@train_seed_option("all")
+@checkpoint_option
 def command(
     run: str,
     episodes: int,
@@ -98,11 +56,7 @@ def command(
     Prints mean return with its 95 % bootstrap interval, median, lengths and human-normalised score, and
     writes them with every episode to a new eval-*.json in RUN. Equal options give equal episodes.
     """
-    directory = Path(run)
-    if not (directory / "config.json").exists():
-        raise CheckpointError(
-            f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
-        )
+    directory = require_run(run)
     see_working_directory()
     import hieros_eqx
     from hieros_eqx.report.evaluation_record import describe, make_record

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from hieros_eqx.errors import CheckpointError, ConfigError
+from hieros_eqx.errors import ConfigError
 
-from .eval import Checkpoint
 from .main import INTERRUPTED
 from .resolve import see_working_directory
+from .runs import checkpoint_option, policy_option, require_run, seed_option, train_seed_option
 
 if TYPE_CHECKING:  # know JAX, which --help need not import
     from rich.console import Console
@@ -35,33 +35,10 @@ FOR_VIDEOS = ("imageio_ffmpeg", "matplotlib", "PIL")
     help="The video; a file that is there is replaced.",
 )
 @click.option("--terminal", is_flag=True, help="Play in the terminal, in 24-bit colour, instead.")
-@click.option(
-    "--checkpoint",
-    type=Checkpoint(),
-    default="newest",
-    show_default=True,
-    metavar="WHICH",
-    help="Checkpoint to play: newest, best (of the latest returns while training), or its step.",
-)
-@click.option(
-    "--train-seed",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Of a run of several seeds, the agent of this one. Default: the first.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="S",
-    help="Seed of environment and noise.",
-)
-@click.option(
-    "--policy",
-    type=click.Choice(("sample", "mode")),
-    help="Draw actions, or take the likeliest. Default: the run's behaviour.evaluation_policy.",
-)
+@checkpoint_option
+@train_seed_option("the first")
+@seed_option("environment")
+@policy_option
 @click.option(
     "--max-steps",
     type=click.IntRange(min=1),
@@ -99,11 +76,7 @@ def command(
     console = terminal_console() if out is None else None
     if out is not None:
         check_target(Path(out))
-    directory = Path(run)
-    if not (directory / "config.json").exists():
-        raise CheckpointError(
-            f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
-        )
+    directory = require_run(run)
     see_working_directory()
     import hieros_eqx
     from hieros_eqx.training import enable_compilation_cache

@@ -7,6 +7,7 @@ import click
 from hieros_eqx.errors import CheckpointError
 
 from .resolve import see_working_directory
+from .runs import require_run
 
 NAME = "report.html"
 
@@ -38,10 +39,7 @@ def command(runs: tuple[str, ...], out: str | None, no_videos: bool) -> None:
             f"{target}: wanted a file in a directory that exists, got none at {target.parent}."
         )
     for run in runs:
-        if not (Path(run) / "config.json").exists():
-            raise CheckpointError(
-                f"{run}: wanted a run directory with config.json; `hieros-eqx train` writes one."
-            )
+        require_run(run)
     see_working_directory()
     from hieros_eqx.report.page.write import write_page
 
