@@ -69,8 +69,8 @@ def changed_fields(first: HierosConfig, second: HierosConfig) -> dict[str, tuple
 
 def assignments(first: HierosConfig, second: HierosConfig) -> list[str]:
     """Return the assignments `path=value` by which `override` makes the second of the first."""
-    a, b = _flatten(to_dict(first)), _flatten(to_dict(second))
-    return [f"{path}={json.dumps(b[path])}" for path in a if a[path] != b[path]]
+    changed = changed_fields(first, second)
+    return [f"{path}={json.dumps(new)}" for path, (_, new) in changed.items()]
 
 
 def _parse(path: str, text: str) -> Any:

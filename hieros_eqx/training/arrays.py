@@ -66,7 +66,7 @@ def read(folder: Path, wanted: Mapping[str, Any]) -> dict[str, np.ndarray]:
             targets = _targets(wanted.values())
             packs = checkpointer.restore(folder.resolve(), args=ocp.args.PyTreeRestore(targets))
         for dtype, target in targets.items():
-            fitting = (target.shape, _whole_chunks(target).shape)  # the former as it was written once
+            fitting = {(len(target),), (len(target) + _filling(target),)}  # the former as it was written once
             if packs[dtype].dtype != target.dtype or packs[dtype].shape not in fitting:
                 got = f"{packs[dtype].dtype}{list(packs[dtype].shape)}"
                 raise ValueError(f"wanted {dtype}{list(target.shape)}, got {got}")
@@ -86,9 +86,14 @@ def read(folder: Path, wanted: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def _whole_chunks(pack: np.ndarray) -> np.ndarray:
     """Return a vector with zeros behind it, unless it is no longer than a chunk or ends with one."""
-    chunk = max(1, CHUNK_BYTES // pack.itemsize)
-    rest = -len(pack) % chunk if len(pack) > chunk else 0
+    rest = _filling(pack)
     return np.concatenate([pack, np.zeros(rest, pack.dtype)]) if rest else pack
+
+
+def _filling(pack: np.ndarray) -> int:
+    """Return how many numbers are missing to whole chunks; none where there is not more than one."""
+    chunk = max(1, CHUNK_BYTES // pack.itemsize)
+    return -len(pack) % chunk if len(pack) > chunk else 0
 
 
 @contextmanager
