@@ -221,7 +221,7 @@ LADDER: dict[str, Rung] = {
     "corridor": Rung(
         make=probe_worlds.corridor,
         ability="going where only novelty leads",
-        env_steps=60_000,
+        env_steps=20_000,
         play=310,
         measure=returns,
         least=(("return", 0.9),),

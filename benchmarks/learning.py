@@ -7,9 +7,12 @@
     python benchmarks/learning.py tasks.catch
     python benchmarks/learning.py worlds.breakout --variant reset
 
-Seeds are trained side by side in one program. Every case has a run directory of its own under `--out`, so
-that an interrupted one goes on when called again, and one that is finished is measured anew without training.
-Adds one line per case to `results/learning.jsonl`, and for a task draws its returns beside it.
+    python benchmarks/learning.py tasks.boxing --apart
+
+Seeds are trained side by side in one program, or `--apart`, one after another. Every case (apart: every seed
+of it) has a run directory of its own under `--out`, so that an interrupted one goes on when called again, and
+one that is finished is measured anew without training. Adds one line per case to `results/learning.jsonl`, and
+for a task draws its returns beside it.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,9 +32,10 @@ from worlds import WORLDS, look, training
 
 import hieros_eqx
 from hieros_eqx.backend.allocator import keep_freed_memory
-from hieros_eqx.config import HierosConfig
+from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.modules import WORLD_MODELS
 from hieros_eqx.report import figures
+from hieros_eqx.training.agents import Agent
 from hieros_eqx.training.log import read
 from hieros_eqx.training.run_dir import RunDir
 
@@ -48,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     keep_freed_memory()
     records = []
     for group, name in named(chosen.names):
+        begun = time.monotonic()
         found = {"ladder": climb, "tasks": solve, "worlds": explore}[group](name, chosen)
+        found = {"experiment": f"{group}.{found.pop('case')}", **found}
+        found["seconds"] = round(time.monotonic() - begun, 1)
         print(found, flush=True)
         records.append(write("learning", chosen, arguments, found))
     return records
@@ -72,6 +80,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", default=["ladder"])
     parser.add_argument("--list", action="store_true", help="what there is")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--apart", action="store_true", help="one seed after another, a run for each")
     parser.add_argument("--levels", type=int, default=None, help="default: 1, of Atari 3")
     parser.add_argument("--kind", choices=sorted(WORLD_MODELS), default="s5wm", help="world model")
     parser.add_argument("--images", action="store_true", help="pictures instead of vectors")
@@ -89,12 +98,48 @@ def changes_of(chosen: argparse.Namespace) -> list[str]:
     return [*levels, f"world_model.kind={chosen.kind}"]
 
 
-def train(config: HierosConfig, env: Any, path: Path) -> hieros_eqx.TrainResult:
-    """Train, or go on with, a run; end the program if it was interrupted."""
-    result = hieros_eqx.train(config, env, path)
-    if result.interrupted:
-        sys.exit("interrupted: call again to go on")
-    return result
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """The agents of one case, by seed, and what their runs wrote."""
+
+    case: str
+    agents: Mapping[int, Agent]
+    metrics: list[dict[str, Any]]
+    episodes: list[dict[str, Any]]
+    record: dict[str, Any]
+    """What every experiment tells of itself."""
+
+
+def train(member: Any, chosen: argparse.Namespace, name: str, env: Any, *more: str) -> Trained:
+    """Train, or go on with, the seeds of one case; end the program if that was interrupted."""
+    changes = [*changes_of(chosen), *variant_of(member, chosen), *chosen.set]
+    more = (*more, chosen.variant) if chosen.variant else more
+    whole = member.config(chosen.seeds, changes)
+    agents: dict[int, Agent] = {}
+    metrics, episodes, seconds = [], [], 0.0
+    for seeds in [[seed] for seed in whole.all_seeds] if chosen.apart else [whole.all_seeds]:
+        config = override(whole, [f"training.seeds={list(seeds)}"])
+        run = RunDir(chosen.out / case_of(name, config, chosen, *more))
+        result = hieros_eqx.train(config, env, run.path)
+        if result.interrupted:
+            sys.exit("interrupted: call again to go on")
+        agents |= result.agents
+        metrics += read(run.metrics)
+        episodes += read(run.episodes)
+        seconds += metrics[-1]["seconds"]
+    case = case_of(name, whole, chosen, *more)
+    return Trained(
+        case=case,
+        agents=agents,
+        metrics=metrics,
+        episodes=episodes,
+        record={
+            "case": case,
+            "ability": member.ability,
+            "env_steps": whole.training.env_steps,
+            "train_seconds": round(seconds, 1),
+        },
+    )
 
 
 def variant_of(member: Any, chosen: argparse.Namespace) -> tuple[str, ...]:
@@ -115,47 +160,25 @@ def case_of(name: str, config: HierosConfig, chosen: argparse.Namespace, *more: 
 def solve(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Train the agents of one task and let them play."""
     task = TASKS[name]
-    config = task.config(chosen.seeds, [*changes_of(chosen), *chosen.set])
-    case = case_of(name, config, chosen)
-    path, begun = chosen.out / case, time.monotonic()
-    result = train(config, task.factory, path)
-    episodes = read(RunDir(path).episodes)
-    returns = [line["return"] for line in episodes]
+    trained = train(task, chosen, name, task.factory)
     threshold = task.above if task.least is None else task.least
-    asked = None if threshold is None else float(threshold)
-    figures.return_curves(episodes, chosen.results / f"learning_{case}.png", title=case, asked=asked)
-    return {
-        "experiment": f"tasks.{case}",
-        "ability": task.ability,
-        "env_steps": config.training.env_steps,
-        **play(task, result.agents, returns),
-        **seconds_of(path, begun),
-    }
-
-
-def seconds_of(path: Path, begun: float) -> dict[str, float]:
-    trained = read(RunDir(path).metrics)[-1]["seconds"]
-    return {"train_seconds": round(trained, 1), "seconds": round(time.monotonic() - begun, 1)}
+    figures.return_curves(
+        trained.episodes,
+        chosen.results / f"learning_{trained.case}.png",
+        title=trained.case,
+        asked=None if threshold is None else float(threshold),
+    )
+    return trained.record | play(task, trained.agents, trained.episodes)
 
 
 def explore(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Train agents on a game and ask their lowest world models for what they have not seen."""
     world = WORLDS[name]
-    config = world.config(chosen.seeds, [*changes_of(chosen), *variant_of(world, chosen), *chosen.set])
-    more = [chosen.variant] if chosen.variant else []
-    case = case_of(name, config, chosen, *more)
-    path, begun = chosen.out / case, time.monotonic()
-    agents = train(config, None, path).agents
-    lines = read(RunDir(path).metrics)
-    return {
-        "experiment": f"worlds.{case}",
-        "ability": world.ability,
-        "env_steps": config.training.env_steps,
-        "training": {
-            str(seed): training([line for line in lines if line["seed"] == seed]) for seed in agents
-        },
-        "measured": {str(seed): look(world, agent) for seed, agent in agents.items()},
-        **seconds_of(path, begun),
+    trained = train(world, chosen, name, None)
+    by_seed = {seed: [line for line in trained.metrics if line["seed"] == seed] for seed in trained.agents}
+    return trained.record | {
+        "training": {str(seed): training(lines) for seed, lines in by_seed.items()},
+        "measured": {str(seed): look(world, agent) for seed, agent in trained.agents.items()},
     }
 
 
@@ -164,21 +187,14 @@ def climb(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     rung = LADDER[name]
     if chosen.images and not rung.images:
         sys.exit(f"ladder.{name} has no pictures")
-    config = rung.config(chosen.seeds, [*changes_of(chosen), *variant_of(rung, chosen), *chosen.set])
     env = partial(rung.make, images=True) if chosen.images else rung.make
-    more = [chosen.variant] if chosen.variant else []
-    case = case_of(name, config, chosen, "image" if chosen.images else "vector", *more)
-    path, begun = chosen.out / case, time.monotonic()
-    by_seed = {seed: measure(rung, agent, env) for seed, agent in train(config, env, path).agents.items()}
-    return {
-        "experiment": f"ladder.{case}",
-        "ability": rung.ability,
-        "env_steps": config.training.env_steps,
+    trained = train(rung, chosen, name, env, "image" if chosen.images else "vector")
+    by_seed = {seed: measure(rung, agent, env) for seed, agent in trained.agents.items()}
+    return trained.record | {
         "asked": {"least": dict(rung.least), "most": dict(rung.most)},
         "measured": {str(seed): own for seed, own in by_seed.items()},
         "met": sum(rung.met(own) for own in by_seed.values()),
         "seeds": len(by_seed),
-        **seconds_of(path, begun),
     }
 
 

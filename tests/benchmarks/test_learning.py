@@ -16,7 +16,8 @@ from hieros_eqx.training.agents import agents_of
 from hieros_eqx.training.environment import open_env
 from hieros_eqx.types import ActionSpace
 
-QUICK = ["training.env_steps=200", "training.train_every=20", "training.seeds=[0,1]", "env.num_envs=2"]
+QUICK = ["training.env_steps=200", "training.train_every=20", "env.num_envs=2"]
+TWO = ("--seeds", "0", "1")
 
 
 def run(tmp_path, *arguments, changes=QUICK):
@@ -29,11 +30,11 @@ def run(tmp_path, *arguments, changes=QUICK):
 
 
 def test_a_rung_is_climbed_and_measured_anew(tmp_path):
-    record = run(tmp_path, "ladder.constant_reward")
+    record = run(tmp_path, "ladder.constant_reward", *TWO)
     assert record["experiment"].startswith("ladder.constant_reward-levels1-s5wm-seeds0_1-vector")
     assert set(record["measured"]) == {"0", "1"} and record["seeds"] == 2
     assert record["met"] == 0, "ten updates teach nothing"
-    again = run(tmp_path, "ladder.constant_reward")
+    again = run(tmp_path, "ladder.constant_reward", *TWO)
     assert again["measured"] == record["measured"]
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
@@ -45,9 +46,12 @@ def test_a_task_is_played(tmp_path, monkeypatch):
     task = tasks.Task(env=make, ability="nothing", env_steps=10, episodes=4, changes=ladder.SIZES, least=99)
     monkeypatch.setitem(learning.GROUPS, "tasks", {"nothing": task})
     monkeypatch.setattr(learning, "TASKS", {"nothing": task})
-    record = run(tmp_path, "tasks.nothing", "--kind", "rssm")
+    record = run(tmp_path, "tasks.nothing", "--kind", "rssm", "--apart", *TWO)
     assert record["interval"][0] <= record["mean_return"] <= record["interval"][1]
     assert record["met"] is False and set(record["mean_return_by_seed"]) == {"0", "1"}
+    runs = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert [name.split("-")[3] for name in runs] == ["seeds0", "seeds1"], "apart: a run for every seed"
+    assert record["experiment"].startswith("tasks.nothing-levels1-rssm-seeds0_1")
     (figure,) = tmp_path.glob("learning_nothing-*.png")
     assert figure.stat().st_size > 2_000
 
