@@ -11,8 +11,8 @@
 
 Seeds are trained side by side in one program, or `--apart`, one after another. Every case (apart: every seed
 of it) has a run directory of its own under `--out`, so that an interrupted one goes on when called again, and
-one that is finished is measured anew without training. Adds one line per case to `results/learning.jsonl`, and
-for a task draws its returns beside it.
+one that is finished is measured anew without training. Adds one line per case to `results/learning.jsonl`,
+and for a task draws its returns beside it.
 """
 
 import argparse
