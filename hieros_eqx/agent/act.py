@@ -171,14 +171,14 @@ def _transition(
     is the flag of the step itself.
     """
     own = carry.levels[level]
-    reward = own.reward / config.period(level)
+    steps = config.period(level) if config.reward.macro_step == "mean" else 1
     return Transition(
         observation=timestep.observation
         if level == 0
         else window_ages(carry.levels[level - 1].made, config.window),
         action=where_env(timestep.is_last, 0 * action, action),
         code=code,
-        reward=reward,
+        reward=own.reward / steps,
         is_first=timestep.is_first,
         is_last=timestep.is_last,
         is_terminal=timestep.is_terminal,

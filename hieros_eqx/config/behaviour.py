@@ -42,6 +42,8 @@ class RewardConfig:
     novelty_levels: Literal["all", "upper"] = "all"
     extrinsic_levels: Literal["all", "worker", "upper"] = "all"
     """Who learns from the environment's reward; with `upper` the worker follows subgoals alone (Director)."""
+    macro_step: Literal["mean", "sum"] = "mean"
+    """Environment reward of a macro-step, for levels >= 1: divided by the nominal k^i steps, or not."""
     symlog: bool = True
     """Squash subgoal and novelty reward by symlog."""
 
