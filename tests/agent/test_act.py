@@ -17,10 +17,13 @@ from tests.oracles.hierarchy import entries
 STEPS = 120
 
 
-@pytest.fixture(scope="module", params=[4, 1], ids=["four levels", "one level"])
+@pytest.fixture(
+    scope="module", params=[(4, "mean"), (2, "sum"), (1, "mean")], ids=["four levels", "sums", "one level"]
+)
 def played(request):
     """Return config and everything that was seen in `STEPS` steps of three environments."""
-    config = tiny(levels=request.param)
+    levels, macro_step = request.param
+    config = tiny(levels=levels, reward={"macro_step": macro_step})
     params = init_params(config, SPACES, jax.random.key(0))
     carry = init_carry(params, NUM_ENVS)
     replay = init_replay(config, SPACES)
@@ -45,7 +48,8 @@ def expected(config, log, env):
         (float(t.reward[env]), bool(t.is_first[env]), bool(t.is_last[env]), bool(t.is_terminal[env]))
         for t, *_ in log
     ]
-    return entries(stream, config.levels, config.macro_length, config.window)
+    mean = config.reward.macro_step == "mean"
+    return entries(stream, config.levels, config.macro_length, config.window, mean=mean)
 
 
 def test_entries_are_made_when_the_definition_says(played):

@@ -34,6 +34,7 @@ ALTERNATIVES = {
         "novelty_norm": "mse",
         "novelty_levels": "upper",
         "extrinsic_levels": "worker",
+        "macro_step": "sum",
         "symlog": False,
     },
     "behaviour": {

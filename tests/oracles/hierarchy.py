@@ -19,8 +19,11 @@ class Entry:
     below: list[int] = field(default_factory=list)  # which entries of the level below, oldest first
 
 
-def entries(stream, levels, k, window):
-    """Return the entries of every level for a stream of (reward, is_first, is_last, is_terminal)."""
+def entries(stream, levels, k, window, *, mean=True):
+    """Return the entries of every level for a stream of (reward, is_first, is_last, is_terminal).
+
+    Rewards of a macro-step are divided by its nominal length, or (not `mean`) only added up.
+    """
     made = [[] for _ in range(levels)]
     start = 0  # step at which the episode began
     sums = [0.0] * levels
@@ -43,7 +46,7 @@ def entries(stream, levels, k, window):
             made[level].append(
                 Entry(
                     step=step,
-                    reward=sums[level] / k**level,
+                    reward=sums[level] / (k**level if mean else 1),
                     is_first=is_first,
                     is_last=is_last,
                     is_terminal=is_terminal,
