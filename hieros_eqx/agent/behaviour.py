@@ -68,7 +68,7 @@ def critic_loss(
     slow_critics: Critic,
     rollout: Rollout,
     reward: Float[Array, "kind horizon start"],
-    discount: Float[Array, "horizon start"],
+    discount: Float[Array, "kind horizon start"],
     weight: Float[Array, "horizon start"],
     lambda_: float,
 ) -> tuple[Float[Array, ""], Targets]:
@@ -78,16 +78,18 @@ def critic_loss(
     targets carry no gradient (`TwoHotHead.loss`).
     """
 
-    def one_kind(critic: Critic, slow: Critic, kind_reward: Array) -> tuple[Array, Targets]:
+    def one_kind(
+        critic: Critic, slow: Critic, kind_reward: Array, kind_discount: Array
+    ) -> tuple[Array, Targets]:
         logits = critic.logits(rollout.policy_input)
         value = critic.mean(logits)
-        returns = lambda_return(kind_reward[:-1], value[:-1], discount[:-1], value[-1], lambda_)
+        returns = lambda_return(kind_reward[:-1], value[:-1], kind_discount[:-1], value[-1], lambda_)
         slow_value = slow.mean(slow.logits(rollout.policy_input[:-1]))
         losses = critic.loss(logits[:-1], returns) + critic.loss(logits[:-1], slow_value)
         loss = (weight[:-1] * losses).mean()
         return loss, Targets(value[:-1], returns, loss)
 
-    losses, targets = eqx.filter_vmap(one_kind)(critics, slow_critics, reward)
+    losses, targets = eqx.filter_vmap(one_kind)(critics, slow_critics, reward, discount)
     return losses.sum(), targets
 
 
@@ -133,6 +135,18 @@ def discounts(
     """Return `d_t = gamma c_hat(s_t)` and `weight_t = c_0 prod_{j<t} d_j`, `c_0` = `alive` of the start."""
     per_step = discount * rollout.continuation
     return per_step, continuation_weights(alive, per_step)
+
+
+def discount_by_kind(
+    discount: Float[Array, "horizon start"], macro_length: int, config: BehaviourConfig
+) -> Float[Array, "kind horizon start"]:
+    """Return the discount of extrinsic, subgoal and novelty rewards.
+
+    With `goal_lasts = macro_step` the subgoal's is multiplied by 1 - 1/k, the chance that a goal which is held
+    for k steps is still held after the next one, at a moment drawn at random.
+    """
+    survives = 1 - 1 / macro_length if config.goal_lasts == "macro_step" else 1.0
+    return jnp.stack([discount, discount * survives, discount])
 
 
 def per_kind(values: Float[Array, " kind *rest"]) -> KindMetrics:

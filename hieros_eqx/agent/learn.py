@@ -147,7 +147,7 @@ def _learn_behaviour(level, learner, rollout, code, alive, config):
         precision.cast(learner.slow_critics),
         rollout,
         reward,
-        discount,
+        behaviour.discount_by_kind(discount, config.macro_length, options),
         weight,
         options.lambda_,
     )

@@ -70,6 +70,8 @@ class BehaviourConfig:
     hidden: int = option(256, at_least=1)
     layers: int = option(2, at_least=1, at_most=64)
     unimix: float = option(0.01, at_least=0, at_most=1)
+    goal_lasts: Literal["imagination", "macro_step"] = "imagination"
+    """How long returns of the subgoal reward count on one goal: always, or k steps in the mean."""
     goal_input: Literal["code", "decoded"] = "code"
     """What actor and critics see of the subgoal."""
     code_log_prob: Literal["sum", "mean"] = "sum"

@@ -52,7 +52,7 @@ def rollout(rng, config):
 def test_critic_loss_returns_and_gradient_against_oracle(rng, level, rollout):
     """The gradient is that of a cross-entropy to fixed targets: none goes through returns or slow critics."""
     reward = jnp.asarray(rng.normal(size=(KINDS, H, N)))
-    discount, weight = jnp.asarray(rng.random((H, N))), jnp.asarray(rng.random((H, N)))
+    discount, weight = jnp.asarray(rng.random((KINDS, H, N))), jnp.asarray(rng.random((H, N)))
     slow = jax.tree.map(lambda x: 0.5 * x, level.critics)
     arguments = (slow, rollout, reward, discount, weight, 0.95)
     (loss, targets), gradient = jax.value_and_grad(behaviour.critic_loss, has_aux=True)(
@@ -81,6 +81,19 @@ def test_critic_loss_returns_and_gradient_against_oracle(rng, level, rollout):
     by_hand = jax.grad(lambda c: fixed(c).mean(axis=(1, 2)).sum())(level.critics)
     for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(by_hand), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-12)
+
+
+def test_a_goal_that_lasts_a_macro_step_is_held_for_k_steps_in_the_mean():
+    """The discount alone: 1 + (1 - 1/k) + (1 - 1/k)^2 + ... = k rewards count."""
+    discount = jnp.ones((H, N))
+    always = behaviour.discount_by_kind(discount, 4, BehaviourConfig())
+    np.testing.assert_array_equal(always, np.ones((KINDS, H, N)))
+    extrinsic, subgoal, novelty = behaviour.discount_by_kind(
+        discount, 4, BehaviourConfig(goal_lasts="macro_step")
+    )
+    np.testing.assert_array_equal(extrinsic, 1)
+    np.testing.assert_array_equal(novelty, 1)
+    np.testing.assert_allclose(1 / (1 - subgoal), 4)
 
 
 @pytest.mark.x64

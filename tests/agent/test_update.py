@@ -40,6 +40,7 @@ ALTERNATIVES = {
     "behaviour": {
         "discount_time": "environment",
         "normalize_returns": False,
+        "goal_lasts": "macro_step",
         "goal_input": "decoded",
         "code_log_prob": "mean",
     },

@@ -46,7 +46,7 @@ def critic_loss(logits, slow_logits, bins, reward, discount, weight, lambda_):
             following = values[j, -1, n]
             for t in reversed(range(horizon - 1)):
                 mixed = (1 - lambda_) * values[j, t + 1, n] + lambda_ * following
-                following = returns[j, t, n] = reward[j, t, n] + discount[t, n] * mixed
+                following = returns[j, t, n] = reward[j, t, n] + discount[j, t, n] * mixed
                 targets[j, t, n] = two_hot(following, bins) + two_hot(slow[j, t, n], bins)
                 log_probs = np.log(softmax(logits[j, t, n]))
                 loss -= weight[t, n] * (targets[j, t, n] @ log_probs) / ((horizon - 1) * starts)
