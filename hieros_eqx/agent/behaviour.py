@@ -142,8 +142,8 @@ def discount_by_kind(
 ) -> Float[Array, "kind horizon start"]:
     """Return the discount of extrinsic, subgoal and novelty rewards.
 
-    With `goal_lasts = macro_step` the subgoal's is multiplied by 1 - 1/k, the chance that a goal which is held
-    for k steps is still held after the next one, at a moment drawn at random.
+    With `goal_lasts = macro_step` the subgoal's is multiplied by 1 - 1/k, the chance that a goal which is
+    held for k steps is still held after the next one, at a moment drawn at random.
     """
     survives = 1 - 1 / macro_length if config.goal_lasts == "macro_step" else 1.0
     return jnp.stack([discount, discount * survives, discount])

@@ -29,6 +29,7 @@ class GoalMetrics(NamedTuple):
 
     given: Array  # where a goal was given
     left: Array  # where it was replaced by the next
+    others: Array  # there, of the goal that another sequence of the batch held
 
 
 def decode_goal(
@@ -102,17 +103,18 @@ def goal_metrics(
 ) -> GoalMetrics:
     """Return how close h is to the goal where a new one was given and where it was replaced by the next.
 
-    Read off steps that were played: a goal ends where the code differs from that of the step before. Zero for
-    the top level, and where no code changed.
+    Read off steps that were played: a goal ends where the code differs from that of the step before. What
+    others were asked for is what chance would reach: a level that goes to its own goals leaves them closer.
+    Zero for the top level, and where no code changed; a batch of one is its own other.
     """
     xp = namespace(code, deter)
     changed = (code[1:] != code[:-1]).any(axis=(-2, -1)) & ~is_first[1:]
     goal, squared = decode_goal(autoencoder, code), config.subgoal_norm == "squared"
     weight = changed.astype(deter.dtype)
     count = xp.maximum(weight.sum(), 1)
-    given = xp.maximum(subgoal_reward(goal[1:], deter[1:], squared=squared), 0)
-    left = xp.maximum(subgoal_reward(goal[:-1], deter[1:], squared=squared), 0)
-    return GoalMetrics((weight * given).sum() / count, (weight * left).sum() / count)
+    others = xp.concatenate([goal[:-1, 1:], goal[:-1, :1]], axis=1)
+    rewards = (subgoal_reward(g, deter[1:], squared=squared) for g in (goal[1:], goal[:-1], others))
+    return GoalMetrics(*((weight * xp.maximum(reward, 0)).sum() / count for reward in rewards))
 
 
 def adapt_beta(

@@ -32,16 +32,16 @@ def played(rng):
 def test_goals_at_both_ends(autoencoder, played, norm):
     code, deter, is_first = played
     got = goal_metrics(autoencoder, code, deter, is_first, RewardConfig(subgoal_norm=norm))
-    given, left = [], []
+    given, left, others = [], [], []
     for t in range(1, T):
         for b in range(B):
             if (code[t, b] != code[t - 1, b]).any() and not is_first[t, b]:
-                for found, which in ((given, t), (left, t - 1)):
-                    goal = autoencoder.decode(code[which, b])
+                for found, which in ((given, (t, b)), (left, (t - 1, b)), (others, (t - 1, (b + 1) % B))):
+                    goal = autoencoder.decode(code[which])
                     found.append(max(0, distributions.subgoal_reward(goal, deter[t, b], norm == "squared")))
     assert len(given) >= 3
-    np.testing.assert_allclose(got, [np.mean(given), np.mean(left)], rtol=1e-9)
-    assert got.given != got.left
+    np.testing.assert_allclose(got, [np.mean(given), np.mean(left), np.mean(others)], rtol=1e-9)
+    assert len(set(got)) == 3
 
 
 def test_a_goal_that_is_reached(autoencoder, played):
@@ -50,12 +50,12 @@ def test_a_goal_that_is_reached(autoencoder, played):
     held = np.concatenate([code[:1], code[:-1]])
     got = goal_metrics(autoencoder, code, autoencoder.decode(held), is_first, RewardConfig())
     assert got.left == pytest.approx(1)
-    assert got.given < 1
+    assert got.given < 1 and got.others < 1
 
 
 def test_without_goals_there_is_nothing_to_reach(autoencoder, played):
     code, deter, is_first = played
-    assert goal_metrics(autoencoder, 0 * code, deter, is_first, RewardConfig()) == (0, 0)
+    assert goal_metrics(autoencoder, 0 * code, deter, is_first, RewardConfig()) == (0, 0, 0)
 
 
 def test_perplexity_of_each_factor(autoencoder, rng):

@@ -3,6 +3,7 @@
 import dataclasses
 
 import equinox as eqx
+import followed
 import goals
 import jax
 import jax.numpy as jnp
@@ -49,3 +50,18 @@ def test_the_best_state_for_a_goal(state):
     )[0]
     expected = max(0, (goal / max(1, np.sum(goal**2))).max())
     assert goals.best(autoencoder, code, h, autoencoder.config.classes) == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_untrained_worker_follows_no_goal(state, monkeypatch):
+    """Its actor is nearly uniform; what it sees does depend on the way."""
+    monkeypatch.setattr(followed, "EPISODES", 6)
+    monkeypatch.setattr(followed, "CODES", 4)
+    ways = np.array([[way] * 4 for way in (True, False)] * 3)
+    h = followed.run_errands(state, ways).deter
+    assert h.shape == (6, 17, 16)
+    np.testing.assert_allclose(h[0, 0], h[2, 0], rtol=1e-5, atol=1e-6)
+    assert np.abs(h[0, 4] - h[1, 4]).max() > 1e-3
+    found = followed.followed(state)
+    assert 0 <= found["goals_to_the_right"] <= 1 and found["gap_deviation"] >= 0
+    sent = [chance for name, chance in found.items() if name.startswith("right_if_sent")]
+    np.testing.assert_allclose(sent, 0.5, atol=0.1)

@@ -58,7 +58,13 @@ GOAL = (
         "goal/left",
         "When it is left",
         "likeness, 0 to 1",
-        caption="The same, when the next replaces it: higher where the level followed.",
+        caption="The same, when the next replaces it.",
+    ),
+    Panel(
+        "goal/others",
+        "When it is left, to other goals",
+        "likeness, 0 to 1",
+        caption="Level and goals of other sequences: lower than its own where the level followed.",
     ),
 )
 _NETWORKS = (
