@@ -84,7 +84,7 @@ def test_what_lines_stand_for(tmp_path, rng):
 
 def test_the_top_level_has_no_goals(tmp_path, rng):
     run = read_run(make_run(tmp_path / "run", settings(levels=2), rng))
-    (figure, _) = metric_groups([run], GOAL)[0].figures
+    (figure, *_) = metric_groups([run], GOAL)[0].figures
     assert "var(--series-0)" in figure.bodies[0] and "var(--series-1)" not in figure.bodies[0]
 
 

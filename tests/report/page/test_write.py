@@ -73,7 +73,7 @@ def test_the_page_of_a_run_of_two_levels(tmp_path, rng):
     )
     seen = read(path)
     assert [name for name in seen.ids if name in SECTIONS] == list(SECTIONS)
-    assert seen.figures == 46
+    assert seen.figures == 47
     text = path.read_text(encoding="utf-8")
     assert text.count("<svg") == seen.figures + 1  # the returns are drawn for narrow screens, too
     assert path.stat().st_size < 600_000
