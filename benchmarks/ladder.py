@@ -37,6 +37,7 @@ SIZES = (  # over `laptop`: the smallest networks that every rung can be climbed
     "behaviour.hidden=32",
     "behaviour.horizon=6",
     "behaviour.discount=0.9",
+    "behaviour.entropy_scale=3e-4",
     "optimizer.world_model_rate=1e-3",
     "optimizer.actor_critic_rate=1e-3",
     "optimizer.autoencoder_rate=1e-3",

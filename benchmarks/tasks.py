@@ -25,13 +25,14 @@ VECTORS = (  # over `laptop`: for environments that show a few numbers
     "world_model.mlp_width=64",
     "subgoal.hidden=64",
     "behaviour.hidden=64",
+    "behaviour.entropy_scale=3e-4",
     "world_model.free_nats=0",  # so few nats a step that the rest would be free, and hide what must persist
     "world_model.rep_scale=0.01",  # a vector's reconstruction is worth a nat, not hundreds as a picture's is
     "training.batch=8",
     "training.sequence=32",
     "training.log_every=1000",
 )
-EVALUATION_SEED = 1_000_003
+EVALUATION_SEED, EVALUATION_ENVS = 1_000_003, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,9 @@ def play(
     task: Task, agents: Mapping[int, Agent], training_episodes: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Let every trained agent play, and return what is asked of them."""
-    results = evaluate_seeds(agents, task.factory, task.episodes, seed=EVALUATION_SEED)
+    results = evaluate_seeds(
+        agents, task.factory, task.episodes, seed=EVALUATION_SEED, num_envs=EVALUATION_ENVS
+    )
     every = np.array([value for own in results.values() for value in own.returns], np.float64)
     mean, low, high = bootstrap(every)
     trained = [[line["return"] for line in training_episodes if line["seed"] == seed] for seed in agents]

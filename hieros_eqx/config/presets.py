@@ -44,7 +44,8 @@ def laptop() -> HierosConfig:
             bins=63,  # of 255: a fifth of an update otherwise
         ),
         subgoal=SubgoalConfig(hidden=128),
-        behaviour=BehaviourConfig(hidden=128, horizon=10),
+        # with the full size's 3e-4 actors are sure before their models know the game (decision 015)
+        behaviour=BehaviourConfig(hidden=128, horizon=10, entropy_scale=3e-3),
         # few updates, small networks: ten times the rates of the full size
         optimizer=OptimizerConfig(world_model_rate=1e-3, actor_critic_rate=3e-4, autoencoder_rate=1e-3),
         training=TrainingConfig(
