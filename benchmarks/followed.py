@@ -9,17 +9,14 @@ worker that follows goes where the gap says; goals that all lie on one side ask 
 `results/followed.jsonl`.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from goals import close, restore
-from machine import RESULTS, write
+from goals import close, measure_run
 
 from hieros_eqx.agent.features import read
 from hieros_eqx.agent.state import HierosState
@@ -34,19 +31,7 @@ EPISODES, CODES = 64, 256
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", type=Path, help="directory of a run on errands: one seed, vectors, two levels")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the record goes to")
-    chosen = parser.parse_args(arguments)
-    state, env_step = restore(chosen.run)
-    if state.config.levels < 2 or state.config.training.seeds:
-        sys.exit("wanted a run of one seed and at least two levels")
-    found = followed(state)
-    print({name: round(value, 3) for name, value in found.items()})
-    chosen.preset, chosen.set = state.config.preset, []
-    measured = {"run": chosen.run.name, "env_step": env_step, **found}
-    return write("followed", chosen, [chosen.run.name], measured)
+    return measure_run("followed", __doc__ or "", followed, arguments)
 
 
 def followed(state: HierosState) -> dict[str, float]:
@@ -83,16 +68,13 @@ def followed(state: HierosState) -> dict[str, float]:
 
 def run_errands(state: HierosState, went_right: np.ndarray) -> Latent:
     """Return the worker's latents of episodes that go the given ways: [episode time ...]."""
+    ways = np.repeat(went_right, LENGTH, axis=1).astype(np.int32)
     env = errands(num_envs=EPISODES, seed=1, length=LENGTH, count=COUNT)
-    step, seen = env.reset(), []
-    for way in [*np.repeat(went_right.T, LENGTH, axis=0), None]:
-        action = np.zeros((EPISODES, 2), np.float32)
-        if way is not None:
-            action[np.arange(EPISODES), way.astype(int)] = 1
-        seen.append((np.array(step.observation), action, np.array(step.reward)))
-        if way is not None:
-            step = env.step(way.astype(np.int32))
-    observation, action, reward = (np.stack(part, axis=1) for part in zip(*seen, strict=True))
+    steps = chain([env.reset()], (env.step(way) for way in ways.T))
+    seen = [(np.array(step.observation), np.array(step.reward)) for step in steps]
+    observation, reward = (np.stack(part, axis=1) for part in zip(*seen, strict=True))
+    action = np.zeros((EPISODES, LENGTH * COUNT + 1, 2), np.float32)  # none at the end
+    action[:, :-1] = np.eye(2)[ways]
     model, keys = state.params.worker.world_model, jax.random.split(jax.random.key(1), EPISODES)
     episodes = [
         Recording(observation=o, action=a, reward=r, complete=True)

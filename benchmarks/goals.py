@@ -10,7 +10,7 @@ above has asked for, and of random codes. Adds one line to `results/goals.jsonl`
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +31,33 @@ GOALS, STATES = 300, 3000
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    return measure_run("goals", __doc__ or "", every_level, arguments)
+
+
+def measure_run(
+    name: str,
+    description: str,
+    measure: Callable[[HierosState], dict[str, Any]],
+    arguments: Sequence[str] | None,
+) -> dict[str, Any]:
+    """Measure the newest state of the run that the command line names, and add a line to `name`.jsonl."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("run", type=Path, help="directory of a run of one seed and several levels")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the record goes to")
     chosen = parser.parse_args(arguments)
     state, env_step = restore(chosen.run)
     if state.config.levels < 2 or state.config.training.seeds:
         sys.exit("wanted a run of one seed and at least two levels")
-    levels = {f"level{level}": closeness(state, level) for level in range(state.config.levels - 1)}
-    for level, found in levels.items():
-        print(level, {name: round(value, 3) for name, value in found.items()})
+    found = measure(state)
+    print(found)
     chosen.preset, chosen.set = state.config.preset, []
-    measured = {"run": chosen.run.name, "env_step": env_step, "levels": levels}
-    return write("goals", chosen, [chosen.run.name], measured)
+    return write(name, chosen, [chosen.run.name], {"run": chosen.run.name, "env_step": env_step, **found})
+
+
+def every_level(state: HierosState) -> dict[str, Any]:
+    """Return `closeness` of every level that is given subgoals."""
+    return {"levels": {f"level{i}": closeness(state, i) for i in range(state.config.levels - 1)}}
 
 
 def restore(path: Path) -> tuple[HierosState, int]:

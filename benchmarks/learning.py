@@ -5,9 +5,8 @@
     python benchmarks/learning.py ladder.memory_60 --seeds 0 1 2
     python benchmarks/learning.py ladder.errands --levels 2 --variant subgoals_alone
     python benchmarks/learning.py tasks.catch
+    python benchmarks/learning.py tasks.boxing --apart                    # a run for every seed
     python benchmarks/learning.py worlds.breakout --variant reset
-
-    python benchmarks/learning.py tasks.boxing --apart
 
 Seeds are trained side by side in one program, or `--apart`, one after another. Every case (apart: every seed
 of it) has a run directory of its own under `--out`, so that an interrupted one goes on when called again, and
@@ -55,7 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     for group, name in named(chosen.names):
         begun = time.monotonic()
         found = {"ladder": climb, "tasks": solve, "worlds": explore}[group](name, chosen)
-        found = {"experiment": f"{group}.{found.pop('case')}", **found}
         found["seconds"] = round(time.monotonic() - begun, 1)
         print(found, flush=True)
         records.append(write("learning", chosen, arguments, found))
@@ -110,8 +108,9 @@ class Trained:
     """What every experiment tells of itself."""
 
 
-def train(member: Any, chosen: argparse.Namespace, name: str, env: Any, *more: str) -> Trained:
+def train(group: str, name: str, chosen: argparse.Namespace, env: Any, *more: str) -> Trained:
     """Train, or go on with, the seeds of one case; end the program if that was interrupted."""
+    member = GROUPS[group][name]
     changes = [*changes_of(chosen), *variant_of(member, chosen), *chosen.set]
     more = (*more, chosen.variant) if chosen.variant else more
     whole = member.config(chosen.seeds, changes)
@@ -134,7 +133,7 @@ def train(member: Any, chosen: argparse.Namespace, name: str, env: Any, *more: s
         metrics=metrics,
         episodes=episodes,
         record={
-            "case": case,
+            "experiment": f"{group}.{case}",
             "ability": member.ability,
             "env_steps": whole.training.env_steps,
             "train_seconds": round(seconds, 1),
@@ -160,7 +159,7 @@ def case_of(name: str, config: HierosConfig, chosen: argparse.Namespace, *more: 
 def solve(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Train the agents of one task and let them play."""
     task = TASKS[name]
-    trained = train(task, chosen, name, task.factory)
+    trained = train("tasks", name, chosen, task.factory)
     threshold = task.above if task.least is None else task.least
     figures.return_curves(
         trained.episodes,
@@ -174,7 +173,7 @@ def solve(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
 def explore(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Train agents on a game and ask their lowest world models for what they have not seen."""
     world = WORLDS[name]
-    trained = train(world, chosen, name, None)
+    trained = train("worlds", name, chosen, None)
     by_seed = {seed: [line for line in trained.metrics if line["seed"] == seed] for seed in trained.agents}
     return trained.record | {
         "training": {str(seed): training(lines) for seed, lines in by_seed.items()},
@@ -188,7 +187,7 @@ def climb(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     if chosen.images and not rung.images:
         sys.exit(f"ladder.{name} has no pictures")
     env = partial(rung.make, images=True) if chosen.images else rung.make
-    trained = train(rung, chosen, name, env, "image" if chosen.images else "vector")
+    trained = train("ladder", name, chosen, env, "image" if chosen.images else "vector")
     by_seed = {seed: measure(rung, agent, env) for seed, agent in trained.agents.items()}
     return trained.record | {
         "asked": {"least": dict(rung.least), "most": dict(rung.most)},
