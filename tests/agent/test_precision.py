@@ -69,8 +69,9 @@ def signals(level, learner, batch, rollout, code, alive, gumbel, precision):
     reward = behaviour.imagined_rewards(rollout, precision.cast(level), code, CONFIG.reward)
     discount, weight = behaviour.discounts(rollout, alive, learner.discount)
     slow = precision.cast(learner.slow_critics)
+    by_kind = behaviour.discount_by_kind(discount, CONFIG.macro_length, CONFIG.behaviour)
     critics, targets = jax.grad(precision.casting(behaviour.critic_loss), has_aux=True)(
-        level.critics, slow, rollout, reward, discount, weight, CONFIG.behaviour.lambda_
+        level.critics, slow, rollout, reward, by_kind, weight, CONFIG.behaviour.lambda_
     )
     _, scale = behaviour.update_return_range(learner, targets.returns, CONFIG.behaviour)
     advantage, _ = behaviour.join_advantages(targets, scale, learner.reward_weights, CONFIG.behaviour)
