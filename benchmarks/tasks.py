@@ -76,7 +76,7 @@ def play(
     )
     every = np.array([value for own in results.values() for value in own.returns], np.float64)
     mean, low, high = bootstrap(every)
-    trained = [[line["return"] for line in training_episodes if line["seed"] == seed] for seed in agents]
+    own_last = [[line["return"] for line in training_episodes if line["seed"] == s][-100:] for s in agents]
     met = (task.least is None or mean >= task.least) and (task.above is None or low > task.above)
     return {
         "episodes": task.episodes,
@@ -84,7 +84,7 @@ def play(
         "mean_return": mean,
         "interval": [low, high],
         "mean_return_by_seed": {str(seed): own.mean for seed, own in results.items()},
-        "last_100_training_episodes": float(np.mean([np.mean(own[-100:]) for own in trained])),
+        "last_100_training_episodes": float(np.mean([*map(np.mean, own_last)])) if all(own_last) else None,
         "met": met,
     }
 
