@@ -19,8 +19,8 @@ import pytest
 
 # Compilation takes most of the time here, and tiny programs run as fast without XLA's costly passes.
 jax.config.update("jax_disable_most_optimizations", True)
-# The older way to emit fusions, in one module, compiles an update of two levels in a third of the time. An XLA
-# that does not know a flag ends the process, hence the version.
+# The older way to emit fusions, in one module, compiles an update of two levels in a third of the time. An
+# XLA that does not know a flag ends the process, hence the version.
 if jax.__version_info__ < (0, 11):
     QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK_TO_COMPILE}".strip()
