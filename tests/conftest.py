@@ -19,17 +19,17 @@ import pytest
 
 # Compilation takes most of the time here, and tiny programs run as fast without XLA's costly passes.
 jax.config.update("jax_disable_most_optimizations", True)
-# The older way to emit fusions, in one module, compiles an update of two levels in a third of the time. An
-# XLA that does not know a flag ends the process, hence the version.
-if jax.__version_info__ < (0, 11):
-    QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK_TO_COMPILE}".strip()
 
 # What one process has compiled, the others of the same run of the tests read: workers, and commands that
 # tests start. The folder is not the user's: programs compiled for the compiler's speed do not belong there.
 MINE = "HIEROS_EQX_TEST_PROGRAMS" not in os.environ
 if MINE:
     os.environ["HIEROS_EQX_TEST_PROGRAMS"] = tempfile.mkdtemp(prefix="hieros-eqx-tests-")
+    # The older way to emit fusions, in one module, compiles an update of two levels in a third of the time.
+    # An XLA that does not know a flag ends the process, hence the version.
+    if jax.__version_info__ < (0, 11):
+        quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick}".strip()
 PROGRAMS = os.environ["HIEROS_EQX_TEST_PROGRAMS"]
 os.environ["HIEROS_EQX_COMPILATION_CACHE"] = PROGRAMS
 jax.config.update("jax_compilation_cache_dir", PROGRAMS)
