@@ -34,6 +34,7 @@ from hieros_eqx.backend.allocator import keep_freed_memory
 from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.modules import WORLD_MODELS
 from hieros_eqx.report import figures
+from hieros_eqx.report.run_summary import by_seed
 from hieros_eqx.training.agents import Agent
 from hieros_eqx.training.log import read
 from hieros_eqx.training.run_dir import RunDir
@@ -174,9 +175,8 @@ def explore(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Train agents on a game and ask their lowest world models for what they have not seen."""
     world = WORLDS[name]
     trained = train("worlds", name, chosen, None)
-    by_seed = {seed: [line for line in trained.metrics if line["seed"] == seed] for seed in trained.agents}
     return trained.record | {
-        "training": {str(seed): training(lines) for seed, lines in by_seed.items()},
+        "training": {str(seed): training(lines) for seed, lines in by_seed(trained.metrics).items()},
         "measured": {str(seed): look(world, agent) for seed, agent in trained.agents.items()},
     }
 
@@ -188,12 +188,12 @@ def climb(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
         sys.exit(f"ladder.{name} has no pictures")
     env = partial(rung.make, images=True) if chosen.images else rung.make
     trained = train("ladder", name, chosen, env, "image" if chosen.images else "vector")
-    by_seed = {seed: measure(rung, agent, env) for seed, agent in trained.agents.items()}
+    measured = {seed: measure(rung, agent, env) for seed, agent in trained.agents.items()}
     return trained.record | {
         "asked": {"least": dict(rung.least), "most": dict(rung.most)},
-        "measured": {str(seed): own for seed, own in by_seed.items()},
-        "met": sum(rung.met(own) for own in by_seed.values()),
-        "seeds": len(by_seed),
+        "measured": {str(seed): own for seed, own in measured.items()},
+        "met": sum(rung.met(own) for own in measured.values()),
+        "seeds": len(measured),
     }
 
 

@@ -11,6 +11,7 @@ from hieros_eqx.config import HierosConfig, make_preset, override
 from hieros_eqx.envs.pin_pad import pin_pad
 from hieros_eqx.report.intervals import bootstrap
 from hieros_eqx.report.published import published_scores
+from hieros_eqx.report.run_summary import by_seed
 from hieros_eqx.training.agents import Agent
 from hieros_eqx.training.evaluation_seeds import evaluate_seeds
 
@@ -76,7 +77,9 @@ def play(
     )
     every = np.array([value for own in results.values() for value in own.returns], np.float64)
     mean, low, high = bootstrap(every)
-    own_last = [[line["return"] for line in training_episodes if line["seed"] == s][-100:] for s in agents]
+    latest = [[line["return"] for line in own[-100:]] for own in by_seed(training_episodes).values()]
+    all_finished_one = len(latest) == len(agents)
+    mean_of_latest = float(np.mean([np.mean(own) for own in latest])) if all_finished_one else None
     met = (task.least is None or mean >= task.least) and (task.above is None or low > task.above)
     return {
         "episodes": task.episodes,
@@ -84,7 +87,7 @@ def play(
         "mean_return": mean,
         "interval": [low, high],
         "mean_return_by_seed": {str(seed): own.mean for seed, own in results.items()},
-        "last_100_training_episodes": float(np.mean([*map(np.mean, own_last)])) if all(own_last) else None,
+        "last_100_training_episodes": mean_of_latest,
         "met": met,
     }
 

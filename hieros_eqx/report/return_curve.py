@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hieros_eqx.report.intervals import percentile_interval
+from hieros_eqx.report.run_summary import by_seed
 
 GRID, RESAMPLES = 60, 1000
 
@@ -31,8 +32,7 @@ class MeanCurve(NamedTuple):
 def moving_means(episodes: Sequence[Mapping[str, Any]]) -> dict[int, Curve]:
     """Return the curve of every seed, in order; the window is a tenth of the seed's episodes."""
     curves = {}
-    for seed in sorted({episode["seed"] for episode in episodes}):
-        own = [episode for episode in episodes if episode["seed"] == seed]
+    for seed, own in by_seed(episodes).items():
         window = max(1, len(own) // 10)
         total = np.concatenate([[0.0], np.cumsum([episode["return"] for episode in own])])
         steps = np.array([episode["env_step"] for episode in own[window - 1 :]], np.float64)

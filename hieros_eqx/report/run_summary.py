@@ -27,6 +27,14 @@ class Tenths(NamedTuple):
         return self.last / self.first
 
 
+def by_seed(lines: Lines) -> dict[int, list[Mapping[str, Any]]]:
+    """Return the lines of each seed, in order, by ascending seed; those of `episodes.jsonl` will do, too."""
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        found.setdefault(line["seed"], []).append(line)
+    return dict(sorted(found.items()))
+
+
 def levels(lines: Lines) -> int:
     """Return the number of levels that were logged."""
     last = lines[-1] if lines else {}

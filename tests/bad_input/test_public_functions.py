@@ -219,6 +219,7 @@ LEFT_OUT = {
     "core.nn.trailing": "broadcasts on purpose",
     "core.transforms.two_hot": "every number has a place among bins, beyond them on the outermost",
     "core.normalise.ema_corrected": "broadcasts a count over an average on purpose",
+    "report.run_summary.by_seed": "any lines have an answer",
     "report.run_summary.levels": "any lines have a number of levels, none have 0",
     "report.run_summary.updates": "any lines have a number of updates, none have none",
     "report.run_summary.nonfinite": "any lines have an answer",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hieros_eqx.report.run_summary import nonfinite, rates, series, tenths, updates
+from hieros_eqx.report.run_summary import by_seed, nonfinite, rates, series, tenths, updates
 
 NAME = "level0/world_model/reconstruction"
 
@@ -55,3 +55,15 @@ def test_rates(lines):
 def test_a_level_that_was_not_trained_has_no_tenths(lines):
     with pytest.raises(ValueError, match="never trained"):
         tenths(series(lines[:1], 0, "world_model/reconstruction"))
+
+
+def test_lines_by_seed():
+    """Seeds ascend, lines keep their order."""
+    lines = [{"seed": seed, "env_step": step} for step, seed in enumerate((4, 1, 4, 1, 1))]
+    found = by_seed(lines)
+    assert list(found) == [1, 4]
+    assert {seed: [line["env_step"] for line in own] for seed, own in found.items()} == {
+        1: [1, 3, 4],
+        4: [0, 2],
+    }
+    assert by_seed([]) == {}

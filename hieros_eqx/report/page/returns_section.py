@@ -12,6 +12,7 @@ from hieros_eqx.report.page.metric_charts import STEPS
 from hieros_eqx.report.page.run_data import RunData
 from hieros_eqx.report.published import reference_scores
 from hieros_eqx.report.return_curve import mean_over_seeds, moving_means
+from hieros_eqx.report.run_summary import by_seed
 
 FEW_EPISODES = 200  # up to which each is a dot
 FAR = 1.5  # of the height of the curves: a published score beyond is told, not drawn
@@ -33,8 +34,7 @@ def returns_section(runs: Sequence[RunData]) -> Section:
 def _returns_of_one(run: RunData) -> Chart:
     lines, legend, curves = [], [], moving_means(run.episodes)
     if len(run.episodes) <= FEW_EPISODES:
-        for number, seed in enumerate(curves):
-            own = [episode for episode in run.episodes if episode["seed"] == seed]
+        for number, own in enumerate(by_seed(run.episodes).values()):
             steps = np.array([episode["env_step"] for episode in own], np.float64)
             lines.append(Line(steps, np.array([x["return"] for x in own], np.float64), number, style="dots"))
     mean = mean_over_seeds(curves)

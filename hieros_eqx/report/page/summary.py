@@ -13,7 +13,7 @@ from hieros_eqx.errors import CheckpointError, ConfigError
 from hieros_eqx.report.evaluation_record import Evaluation, read_evaluations
 from hieros_eqx.report.page.metric_charts import run_levels
 from hieros_eqx.report.page.run_data import RunData
-from hieros_eqx.report.run_summary import nonfinite, rates, updates
+from hieros_eqx.report.run_summary import by_seed, nonfinite, rates, updates
 from hieros_eqx.training.memory import show, state_bytes
 
 TOLD_APART = ("env.game", "env.id", "training.seed", "training.seeds", "levels")  # rows of their own
@@ -84,10 +84,9 @@ def _facts(run: RunData, evaluations: Sequence[Evaluation]) -> list[tuple[str, s
         mean = float(np.mean([own.mean for own in evaluations]))
         facts.append(("return, evaluation", number(mean)))
     if run.episodes:
-        seeds = sorted({episode["seed"] for episode in run.episodes})
-        own = [[x["return"] for x in run.episodes if x["seed"] == seed][-LATEST:] for seed in seeds]
+        own = [[x["return"] for x in episodes[-LATEST:]] for episodes in by_seed(run.episodes).values()]
         count = max(len(returns) for returns in own)
-        label = f"return, last {count} episodes" + (" of each seed" if len(seeds) > 1 else "")
+        label = f"return, last {count} episodes" + (" of each seed" if len(own) > 1 else "")
         facts.append((label, number(float(np.mean([np.mean(x) for x in own])))))
     facts.append(("environment steps", f"{run.env_step:,}"))
     if run.any_lines:
