@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hieros_eqx.report.open_loop import OpenLoop, Prediction
-from hieros_eqx.report.return_curve import moving_means
+from hieros_eqx.report.return_curve import Curve, MeanCurve, mean_over_seeds, moving_means
 from hieros_eqx.report.run_summary import Lines, levels, series
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
@@ -82,6 +82,35 @@ def return_curves(
         ax.axhline(asked, color="black", linestyle=":", label="asked")
     _label(ax, textwrap.fill(title, 70), "environment steps", "return of an episode")
     ax.legend(fontsize=8)
+    _save(figure, path)
+
+
+def returns_by_cost(
+    labels: Sequence[str],
+    curves: Sequence[Mapping[int, Curve]],
+    flops_per_step: Sequence[float],
+    path: Path,
+    *,
+    title: str,
+) -> None:
+    """Draw returns of several runs against steps and against the FLOPs of one seed, a line a run.
+
+    Lines are means over the run's seeds, with 95 % intervals over them; a run of one seed is drawn as it is.
+    Raises `ValueError` for a run without a curve.
+    """
+    figure = _figure(9.0, 3.4)
+    by_steps, by_flops = figure.subplots(1, 2, sharey=True)
+    for number, (label, run, cost) in enumerate(zip(labels, curves, flops_per_step, strict=True)):
+        line = mean_over_seeds(run) or next(iter(run.values()), None)
+        if line is None:
+            raise ValueError(f"wanted at least one finished episode of {label}, got none.")
+        for ax, steps in ((by_steps, line.env_step), (by_flops, line.env_step * cost / 1e12)):
+            ax.plot(steps, line.mean, color=_color(number), label=f"{label}, n = {len(run)}")
+            if isinstance(line, MeanCurve):
+                ax.fill_between(steps, line.low, line.high, color=_color(number), alpha=0.2, linewidth=0)
+    _label(by_steps, title, "environment steps", "return of an episode")
+    _label(by_flops, f"{title}, by cost", "TFLOP of a seed", "")
+    by_steps.legend(fontsize=8)
     _save(figure, path)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from hieros_eqx.report import figures
 from hieros_eqx.report.open_loop import open_loop, predict
+from hieros_eqx.report.return_curve import moving_means
 from tests.report.toy_world_model import ToyWorldModel, play
 
 LARGEST = 300_000
@@ -65,3 +66,19 @@ def test_return_curves_of_seeds(tmp_path, rng):
     check(tmp_path / "returns.png")
     with pytest.raises(ValueError, match="at least one finished episode"):
         figures.return_curves([], tmp_path / "none.png", title="a game")
+
+
+def test_returns_by_cost(tmp_path, rng):
+    def run(seeds):
+        lines = [
+            {"seed": seed, "env_step": 10 * i, "return": float(rng.random())}
+            for seed in seeds
+            for i in range(25)
+        ]
+        return moving_means(lines)
+
+    path, labels = tmp_path / "cost.png", ("1 level", "2 levels")
+    figures.returns_by_cost(labels, [run([0, 1, 2]), run([0])], [1e9, 2e9], path, title="a task")
+    check(path)
+    with pytest.raises(ValueError, match="finished episode of 2 levels"):
+        figures.returns_by_cost(labels, [run([0]), {}], [1e9, 2e9], tmp_path / "none.png", title="a task")
