@@ -44,6 +44,11 @@ if not X32:
     jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+COVERING = {
+    "core",
+    "agent",
+    "golden",
+}  # folders whose tests count for coverage, which costs a quarter of a test
 SHARED = ("benchmarks", "faults", "training")  # folders whose tests share what is costly to make
 
 
@@ -71,10 +76,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if X32:
-        for item in items:
-            if "x64" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="needs double precision in JAX"))
+    for item in items:
+        if X32 and "x64" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="needs double precision in JAX"))
+        if not COVERING.intersection(item.path.parts):
+            item.add_marker(pytest.mark.no_cover)
 
 
 MAPS = Path("/proc/self/maps")
