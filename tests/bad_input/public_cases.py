@@ -365,6 +365,13 @@ REPORTS = {
             "at least one finished episode, got none",
         )
     ],
+    "report.figures.returns_by_cost": [
+        (
+            lambda: figures.returns_by_cost(["1 level"], [{}], [1.0], SimpleNamespace(), title="t"),
+            ValueError,
+            "at least one finished episode of 1 level, got none",
+        )
+    ],
     "report.figures.open_loop_pictures": [
         (
             lambda: figures.open_loop_pictures(
