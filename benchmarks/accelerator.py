@@ -97,6 +97,13 @@ def _transfers(found: dict[str, Any]) -> str:
     return f"none in {found['updates']} updates and {found['steps']} steps{honoured}"
 
 
+def _trace(record: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {row['launches']:,} launches, {row['busy_ms'] / row['traced_ms']:.0%} busy"
+        for name, row in record["programs"].items()
+    )
+
+
 def _training(found: dict[str, Any]) -> str:
     return (
         f"{found['environment']}: {found['env_steps']} env steps, reconstruction "
@@ -108,7 +115,8 @@ PAPER, DEBUG = "--preset atari100k", "--preset debug --set levels=2 --repeats 3"
 SECTIONS = {  # the most important first: what takes longer than its share takes from those behind
     "reference": Section("checks.py", "reference --sizes middle", "reference --sizes debug", 3, _reference),
     "transfers": Section("checks.py", "transfers --preset laptop", "transfers --set levels=2", 3, _transfers),
-    "update": Section("bench_update.py", f"{PAPER} --parts", f"{DEBUG} --parts", 4, _update),
+    "update": Section("bench_update.py", f"{PAPER} --parts", f"{DEBUG} --parts", 6, _update),
+    "trace": Section("bench_trace.py", PAPER, DEBUG, 1, _trace),
     "act": Section("bench_act.py", f"{PAPER} --envs 1 8", DEBUG, 1, _act),
     "loop": Section("bench_loop.py", PAPER, DEBUG, 3, _loop, seconds=200),
     "training": Section(
@@ -155,6 +163,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--wheels", type=Path, help="folder of wheels to unpack beside")
     parser.add_argument("--quick", action="store_true", help="smallest sizes, to try the script")
     parser.add_argument("--record", action="store_true", help="write the reference's numbers anew")
+    parser.add_argument("--keep", type=Path, help="folder for the profiler's traces")
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder of the record")
     return parser.parse_args(arguments)
@@ -195,6 +204,8 @@ def command_of(section: Section, chosen: argparse.Namespace, limit: float, scrat
     command += shlex.split(section.quick if chosen.quick else section.usual)
     if section.headline is _reference and chosen.record:
         command = [*command[: command.index("--sizes")], "--record"]  # of all sizes
+    if section.headline is _trace and chosen.keep is not None:
+        command += ["--keep", str(chosen.keep)]
     if section.seconds:
         command += ["--seconds", f"{min(section.seconds, 0.7 * limit):.0f}"]
     return [*command, "--results", str(scratch)]

@@ -195,10 +195,10 @@ def write(script: str, chosen: argparse.Namespace, arguments: Sequence[str], mea
 
 
 def _without_folders(arguments: Sequence[str]) -> list[str]:
-    """Leave out where record and runs went: it says nothing, and names folders of one machine."""
+    """Leave out where record, runs and traces went: it says nothing, and names folders of one machine."""
     kept, skip = [], False
     for argument in arguments:
-        named = argument.partition("=")[0] in ("--results", "--out")
+        named = argument.partition("=")[0] in ("--results", "--out", "--keep")
         if not skip and not named:
             kept.append(argument)
         skip = named and "=" not in argument

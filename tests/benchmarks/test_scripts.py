@@ -9,6 +9,7 @@ import accelerator
 import bench_act
 import bench_replay
 import bench_scan
+import bench_trace
 import bench_update
 import checks
 import machine
@@ -38,6 +39,20 @@ def test_bench_update(tmp_path):
     assert level0["memory"]["total_mb"] > level0["memory"]["temporary_mb"] > 0
     assert record["per_env_step"]["flops"] == level0["flops"] / 4  # trained every fourth step
     assert record["memory_after_updates"]["host_peak_mb"] > level0["memory"]["total_mb"]
+
+
+def test_bench_trace(tmp_path):
+    record = record_of(bench_trace, [*TINY, "--keep", str(tmp_path / "kept")], tmp_path)
+    level0 = record["programs"]["level0"]
+    assert level0["launches"] > 100 and 0 < level0["busy_ms"] < level0["traced_ms"]
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["level0.xplane.pb"]
+
+
+def test_time_busy_is_the_union_of_all_operations():
+    events = [("fusion.12", 0, 3e6), ("fusion_3", 1e6, 2e6), ("copy", 2e6, 5e6), ("copy", 7e6, 8e6)]
+    found = bench_trace.account(events)
+    assert found["launches"] == 4 and found["busy_ms"] == 6
+    assert found["operations"][0] == {"name": "fusion", "launches": 2, "ms": 4}
 
 
 def test_bench_act(tmp_path):
