@@ -31,6 +31,7 @@ from worlds import WORLDS, look, training
 
 import hieros_eqx
 from hieros_eqx.backend.allocator import keep_freed_memory
+from hieros_eqx.backend.compiler import compile_quickly_for_gpu
 from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.modules import WORLD_MODELS
 from hieros_eqx.report import figures
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
                 print(f"{group + '.' + name:32s}{member.env_steps:8,d} steps  {member.ability}")
         return []
     keep_freed_memory()
+    compile_quickly_for_gpu()
     records = []
     for group, name in named(chosen.names):
         begun = time.monotonic()

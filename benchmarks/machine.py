@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 import hieros_eqx
 from hieros_eqx.backend.allocator import keep_freed_memory
+from hieros_eqx.backend.compiler import compile_quickly_for_gpu
 from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.training import provenance
 from hieros_eqx.training.log import append
@@ -48,8 +49,9 @@ PEAK_SIZE_ELSEWHERE = 8192
 
 
 def options(description: str, *, preset: str = "laptop", repeats: int = 7) -> argparse.ArgumentParser:
-    """Return a parser of the options that every benchmark has; memory is kept as in `hieros-eqx train`."""
+    """Return a parser of the options all benchmarks have; the process is set up as by `hieros-eqx train`."""
     keep_freed_memory()
+    compile_quickly_for_gpu()
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--preset", default=preset, choices=[*sorted(hieros_eqx.PRESETS), "tiny"])
     parser.add_argument(

@@ -76,8 +76,10 @@ def command(
     if deterministic:  # before JAX is imported
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     from hieros_eqx.backend.allocator import keep_freed_memory  # knows JAX, which --help need not import
+    from hieros_eqx.backend.compiler import compile_quickly_for_gpu
 
     keep_freed_memory()
+    compile_quickly_for_gpu()
     if run_dir is not None and not run_dir.strip():
         raise ConfigError(f"--run-dir {run_dir!r}: wanted the path of a directory.")
     config = stored_config(run_dir) if run_dir and not given(ctx) else None
