@@ -142,18 +142,22 @@ SECTIONS = {  # the most important first: what takes longer than its share takes
 
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parse(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        environment = prepare(Path(scratch), chosen.wheels)
-        found = run_all(chosen, Path(scratch), environment)
-    chosen.results.mkdir(parents=True, exist_ok=True)
-    record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": "python benchmarks/accelerator.py" + (" --quick" if chosen.quick else ""),
-        "sections": found,
-    }
-    with (chosen.results / "accelerator.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
-    print("\n" + text_table(found), flush=True)
+    found: dict[str, Any] = {}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was measured until then is kept
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            environment = prepare(Path(scratch), chosen.wheels)
+            run_all(chosen, Path(scratch), environment, found)
+    finally:
+        chosen.results.mkdir(parents=True, exist_ok=True)
+        record = {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": "python benchmarks/accelerator.py" + (" --quick" if chosen.quick else ""),
+            "sections": found,
+        }
+        with (chosen.results / "accelerator.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        print("\n" + text_table(found), flush=True)
     return 0 if all(section["ok"] for section in found.values()) else 1
 
 
@@ -185,9 +189,14 @@ def prepare(scratch: Path, wheels: Path | None) -> dict[str, str]:
     }
 
 
-def run_all(chosen: argparse.Namespace, scratch: Path, environment: dict[str, str]) -> dict[str, Any]:
-    """Run the sections one after the other, each with up to `PATIENCE` times its share of what is left."""
-    end, found = time.monotonic() + chosen.seconds, {}
+def run_all(
+    chosen: argparse.Namespace, scratch: Path, environment: dict[str, str], found: dict[str, Any]
+) -> None:
+    """Run the sections one after the other, each with up to `PATIENCE` times its share of what is left.
+
+    What each has measured is put into `found` as it comes.
+    """
+    end = time.monotonic() + chosen.seconds
     left = sum(SECTIONS[name].share for name in chosen.only)
     for name in chosen.only:
         section = SECTIONS[name]
@@ -196,7 +205,6 @@ def run_all(chosen: argparse.Namespace, scratch: Path, environment: dict[str, st
         command = command_of(section, chosen, limit, scratch)
         print(f"\n== {name}, at most {limit:.0f} s: {shlex.join(command[1:])}", flush=True)
         found[name] = run(section, command, limit, environment, scratch)
-    return found
 
 
 def command_of(section: Section, chosen: argparse.Namespace, limit: float, scratch: Path) -> list[str]:
