@@ -1,6 +1,6 @@
 """Everything in one call on a host with an accelerator: checks, timings, a short training, a table last.
 
-    python benchmarks/accelerator.py --wheels wheels --seconds 560
+    python benchmarks/accelerator.py --wheels wheels --seconds 1500
 
 Needs the repository, numpy, jax, equinox, optax, orbax-checkpoint, jaxtyping and click; no network, nothing
 installed. `--wheels` names a folder of wheels that are unpacked beside (ale-py, gymnasium and what that
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=560, help="for everything")
+    parser.add_argument("--seconds", type=float, default=1500, help="for everything")
     parser.add_argument("--wheels", type=Path, help="folder of wheels to unpack beside")
     parser.add_argument("--quick", action="store_true", help="smallest sizes, to try the script")
     parser.add_argument("--record", action="store_true", help="write the reference's numbers anew")

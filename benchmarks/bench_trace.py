@@ -4,8 +4,8 @@
 
 Runs every update program under JAX's profiler. `launches` are kernels and copies of one call; `busy` is the
 time in which at least one of them ran, and the rest of the call waited for launches. Operations are grouped
-by name, without the number at its end. `--keep` keeps the traces, which Perfetto and XProf open. On a CPU the
-operations are those of XLA's threads, one within another.
+by name, without the number at its end and the arguments of a template. `--keep` keeps the traces, which
+Perfetto and XProf open. On a CPU the operations are those of XLA's threads, one within another.
 
 Adds one line to `results/bench_trace.jsonl`.
 """
@@ -96,7 +96,7 @@ def account(events: Iterable[tuple[str, float, float]]) -> dict[str, Any]:
     for name, start, end in ordered:
         busy += max(0.0, end - max(start, until))
         until = max(until, end)
-        group = groups[re.sub(r"[._\d]+$", "", name)]
+        group = groups[re.sub(r"<.*|\((?!anon).*|[._\d]+$", "", name)]
         group[0] += 1
         group[1] += end - start
     longest = sorted(groups.items(), key=lambda item: -item[1][1])[:SHOWN]

@@ -53,6 +53,8 @@ def test_time_busy_is_the_union_of_all_operations():
     found = bench_trace.account(events)
     assert found["launches"] == 4 and found["busy_ms"] == 6
     assert found["operations"][0] == {"name": "fusion", "launches": 2, "ms": 4}
+    kernel = bench_trace.account([("void a::(anonymous namespace)::Gemm_2<float, (T)2>(float*)", 0, 1)])
+    assert kernel["operations"][0]["name"] == "void a::(anonymous namespace)::Gemm_2"
 
 
 def test_bench_act(tmp_path):
