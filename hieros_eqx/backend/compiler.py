@@ -2,8 +2,9 @@
 
 An update is a thousand kernels, each too short for a better one to be noticed. By default XLA tries hundreds
 of tilings for every fusion around a softmax and compiles most kernels in several ways, and JAX unrolls every
-random number. For an H100, the update of level 0 at paper size then took more than four minutes; with these
-options it takes 60 s of one core, most of which XLA divides among all cores (decision 016).
+random number. On an H100, fresh parameters, acting and an update of level 0 at paper size were then not ready
+after four minutes; with these options they take 95 s of one core, most of which XLA divides among all
+(decision 016).
 """
 
 import os
