@@ -143,7 +143,6 @@ SECTIONS = {  # the most important first: what takes longer than its share takes
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parse(arguments)
     found: dict[str, Any] = {}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was measured until then is kept
     try:
         with tempfile.TemporaryDirectory() as scratch:
             environment = prepare(Path(scratch), chosen.wheels)
@@ -232,9 +231,11 @@ def run(
         try:
             process.wait(timeout=max(limit, 1))
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             result["error"] = f"not done after {limit:.0f} s"
+        finally:  # also where this script itself is interrupted
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         output.seek(0)
         said = output.read()
     print(said, end="", flush=True)
@@ -271,4 +272,5 @@ def text_table(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was measured until then is kept
     sys.exit(main())

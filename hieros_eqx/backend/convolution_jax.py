@@ -39,7 +39,7 @@ def conv2d_transpose(x: Any, kernel: Any, stride: int) -> Any:
 def kernel_gradient(image: Any, small: Any, stride: int) -> Any:
     """The gradient of <small, conv2d(image, K)> in K: sum of image[s i + p - s/2] small[i] over pixels i."""
     image, small = (a.reshape(-1, *a.shape[-3:]) for a in (image, small))
-    return _by_platform(kernel_gradient_library, kernel_gradient_library, stride)(image, small)
+    return _unrolled_over_kernels(partial(kernel_gradient_library, stride=stride))(image, small)
 
 
 def _conv_forward(x: Any, kernel: Any, stride: int) -> Any:
