@@ -4,15 +4,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Int
 
 from hieros_eqx.agent.act import init_carry
-from hieros_eqx.agent.levels import stack, unstack
+from hieros_eqx.agent.levels import stack
 from hieros_eqx.agent.optimizers import actor_critic_optimizer, autoencoder_optimizer, world_model_optimizer
 from hieros_eqx.agent.state import ActCarry, AgentParams, HierosState, Learner, LevelLearner, LevelParams
+from hieros_eqx.backend import random
+from hieros_eqx.backend.random import drawn_together
 from hieros_eqx.config import HierosConfig, SubgoalConfig
 from hieros_eqx.modules import (
     WORLD_MODELS,
@@ -65,45 +66,46 @@ def _init_learned(config, spaces, key):
 
 def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
     """Return untrained parameters of all levels."""
-    worker_key, upper_key = jax.random.split(key)
+    return drawn_together(partial(_make_params, config, spaces), key)
+
+
+def _make_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
+    worker_key, *upper_keys = random.split(key, config.levels)
     world_model = config.world_model
-    worker = _init_level(config, spaces.observation, spaces.action, key=worker_key)
-    upper = ()
-    if config.has_upper:
-        window = WindowSpec(
-            window=config.window,
-            stoch=world_model.stoch,
-            classes=world_model.classes,
-            deter=world_model.deter,
-        )
-        count = config.levels - 1
-        stacked = eqx.filter_vmap(lambda k: _init_level(config, window, config.subgoal, key=k))(
-            jax.random.split(upper_key, count)
-        )
-        upper = unstack(stacked, count)
-    return AgentParams(worker=worker, upper=upper, config=config, spaces=spaces)
+    window = WindowSpec(
+        window=config.window, stoch=world_model.stoch, classes=world_model.classes, deter=world_model.deter
+    )
+    return AgentParams(
+        worker=_make_level(config, spaces.observation, spaces.action, worker_key),
+        upper=tuple(_make_level(config, window, config.subgoal, k) for k in upper_keys),
+        config=config,
+        spaces=spaces,
+    )
 
 
-def _init_level(
+def _make_level(
     config: HierosConfig,
     observation: ObservationSpace | WindowSpec,
     action: ActionSpace | SubgoalConfig,
-    *,
     key: Any,
 ) -> LevelParams:
     """Return one level that sees `observation` and acts in an environment or in codes for the level below."""
-    keys = jax.random.split(key, 4)
     world_model, behaviour, subgoal = config.world_model, config.behaviour, config.subgoal
+    world_model_key, actor_key, critics_key, autoencoder_key = random.split(key, 4)
     inputs = policy_input_size(world_model, subgoal, behaviour)
-    actor = make_actor(inputs, action, behaviour, key=keys[1])
+    actor = make_actor(inputs, action, behaviour, key=actor_key)
     bins = TwoHotBins(num=world_model.bins, space=world_model.bin_space)
+    critics = [
+        Critic(inputs, behaviour.hidden, behaviour.layers, bins, key=k)
+        for k in random.split(critics_key, len(REWARD_KINDS))
+    ]
     return LevelParams(
-        world_model=WORLD_MODELS[world_model.kind](world_model, observation, actor.action_size, key=keys[0]),
-        actor=actor,
-        critics=eqx.filter_vmap(lambda k: Critic(inputs, behaviour.hidden, behaviour.layers, bins, key=k))(
-            jax.random.split(keys[2], len(REWARD_KINDS))
+        world_model=WORLD_MODELS[world_model.kind](
+            world_model, observation, actor.action_size, key=world_model_key
         ),
-        autoencoder=SubgoalAutoencoder(world_model.deter, subgoal, key=keys[3]),
+        actor=actor,
+        critics=stack(critics),
+        autoencoder=SubgoalAutoencoder(world_model.deter, subgoal, key=autoencoder_key),
     )
 
 

@@ -4,13 +4,17 @@ A key is split where noise is drawn, used once, and never reused. The two backen
 from one seed; functions that must agree take the noise as an argument instead (as `core` does).
 """
 
-from typing import Any, Literal
+import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from hieros_eqx.types import Array
 
-Key = Any  # a JAX key (typed or raw), or a `np.random.SeedSequence`
+Key = Any  # a JAX key (typed or raw), a `np.random.SeedSequence`, or `Draws` in place of either
+T = TypeVar("T")
+CUT = 2.0  # standard deviations
 
 
 def key(seed: int, backend: Literal["numpy", "jax"]) -> Key:
@@ -26,6 +30,8 @@ def key(seed: int, backend: Literal["numpy", "jax"]) -> Key:
 
 def split(key: Key, count: int = 2) -> Any:
     """`count` independent keys, as something that can be indexed and unpacked. The key is consumed."""
+    if isinstance(key, Draws):
+        return (key,) * count
     if isinstance(key, np.random.SeedSequence):
         return [_extend(key, 0, i) for i in range(count)]
     return _jax_random().split(key, count)
@@ -40,6 +46,8 @@ def fold_in(key: Key, number: Any) -> Key:
 
 def uniform(key: Key, shape: tuple[int, ...] = (), dtype: Any = np.float32) -> Array:
     """Uniform numbers in [0, 1). The key is consumed."""
+    if isinstance(key, Draws):
+        return key.take("uniform", shape)
     if isinstance(key, np.random.SeedSequence):
         return _generator(key).random(shape, dtype)
     return _jax_random().uniform(key, shape, dtype)
@@ -47,9 +55,25 @@ def uniform(key: Key, shape: tuple[int, ...] = (), dtype: Any = np.float32) -> A
 
 def normal(key: Key, shape: tuple[int, ...] = (), dtype: Any = np.float32) -> Array:
     """Standard normal numbers. The key is consumed."""
+    if isinstance(key, Draws):
+        return key.take("normal", shape)
     if isinstance(key, np.random.SeedSequence):
         return _generator(key).standard_normal(shape, dtype)
     return _jax_random().normal(key, shape, dtype)
+
+
+def truncated_normal(key: Key, shape: tuple[int, ...]) -> Array:
+    """Standard normal numbers (float32) cut off at two standard deviations. The key is consumed."""
+    if isinstance(key, Draws):
+        return key.take("truncated_normal", shape)
+    if isinstance(key, np.random.SeedSequence):
+        low, high = (0.5 * (1 + math.erf(bound / math.sqrt(2))) for bound in (-CUT, CUT))
+        from scipy.special import ndtri
+
+        return ndtri(_generator(key).uniform(low, high, shape)).astype(np.float32)
+    size = math.prod(shape)
+    padded = 1 << (size - 1).bit_length()  # few distinct sizes: JAX compiles one sampler for each
+    return _jax_random().truncated_normal(key, -CUT, CUT, (padded,), np.float32)[:size].reshape(shape)
 
 
 def gumbel(key: Key, shape: tuple[int, ...] = (), dtype: Any = np.float32) -> Array:
@@ -57,6 +81,51 @@ def gumbel(key: Key, shape: tuple[int, ...] = (), dtype: Any = np.float32) -> Ar
     if isinstance(key, np.random.SeedSequence):
         return np.asarray(_generator(key).gumbel(size=shape), dtype=dtype)
     return _jax_random().gumbel(key, shape, dtype)
+
+
+class Draws:
+    """Stands in for a key where many arrays are drawn: hands out parts of one draw for each distribution.
+
+    Who asks first gets the first numbers, so splitting gives the same object once more. Without numbers it
+    hands out zeros and counts, in `taken`, how many of each distribution are wanted.
+    """
+
+    def __init__(self, numbers: dict[str, Array] | None = None):
+        self._numbers = numbers
+        self.taken: dict[str, int] = {}
+
+    def take(self, distribution: str, shape: tuple[int, ...]) -> Array:
+        """The next float32 numbers of a distribution."""
+        begin = self.taken.get(distribution, 0)
+        end = self.taken[distribution] = begin + math.prod(shape)
+        if self._numbers is None:
+            return np.zeros(shape, np.float32)
+        return self._numbers[distribution][begin:end].reshape(shape)
+
+
+def drawn_together(build: Callable[[Key], T], key: Key) -> T:
+    """`build(key)` with the numbers taken from one draw for each distribution. The key, of JAX, is consumed.
+
+    XLA compiles a sampler for every array that is drawn by itself and a hash for every split: for the
+    parameters of an agent nine tenths of the work. `build` is called twice, and must ask for the same
+    numbers in the same order, whatever they are.
+    """
+    import jax
+
+    counting = Draws()
+    jax.eval_shape(lambda: (build(counting), None)[1])
+    wanted = sorted(counting.taken.items())
+    keys = split(key, len(wanted))
+    return build(Draws({name: _draw(name, count, keys[i]) for i, (name, count) in enumerate(wanted)}))
+
+
+def _draw(distribution: str, count: int, key: Key) -> Array:
+    """`count` numbers out of a loop: XLA does not fuse across its border, else every user samples anew."""
+    import jax
+
+    sampler = {"uniform": uniform, "normal": normal, "truncated_normal": truncated_normal}[distribution]
+    halves = jax.lax.map(lambda k: sampler(k, ((count + 1) // 2,)), split(key))
+    return halves.reshape(-1)[:count]
 
 
 def _jax_random() -> Any:

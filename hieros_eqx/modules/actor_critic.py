@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
 from hieros_eqx.backend import namespace, random, stop_gradient
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import BehaviourConfig, SubgoalConfig, WorldModelConfig
 from hieros_eqx.core import categorical, nn, transforms
 from hieros_eqx.modules.dense import MLP
@@ -98,7 +99,7 @@ class CategoricalActor(AbstractActor):
         unimix: float,
         reduce: Literal["sum", "mean"] = "sum",
         *,
-        key: PRNGKeyArray,
+        key: Key,
     ):
         self.head = CategoricalHead(
             inputs, hidden, layers, factors, classes, unimix, out_scale=ACTOR_SCALE, key=key
@@ -157,7 +158,7 @@ class NormalActor(AbstractActor):
     MIN_STD, MAX_STD = 0.1, 1.0
     NODES = 32
 
-    def __init__(self, inputs: int, size: int, hidden: int, layers: int, *, key: PRNGKeyArray):
+    def __init__(self, inputs: int, size: int, hidden: int, layers: int, *, key: Key):
         self.mlp = MLP(inputs, hidden, layers, 2 * size, out_scale=ACTOR_SCALE, key=key)
         self.action_size = size
 
@@ -220,7 +221,7 @@ class NormalActor(AbstractActor):
 
 
 def make_actor(
-    inputs: int, action: ActionSpace | SubgoalConfig, config: BehaviourConfig, *, key: PRNGKeyArray
+    inputs: int, action: ActionSpace | SubgoalConfig, config: BehaviourConfig, *, key: Key
 ) -> AbstractActor:
     """Return the actor for an environment's actions, or for the codes of the level below."""
     hidden, layers = config.hidden, config.layers

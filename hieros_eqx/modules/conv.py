@@ -4,10 +4,10 @@ import math
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
-from hieros_eqx.backend import conv2d, conv2d_transpose
+from hieros_eqx.backend import conv2d, conv2d_transpose, random
+from hieros_eqx.backend.random import Key
 from hieros_eqx.core import nn
 from hieros_eqx.errors import ConfigError
 from hieros_eqx.modules.dense import Linear, Norm, truncated_normal
@@ -29,7 +29,7 @@ def grid_shape(shape: tuple[int, ...], depth: int) -> tuple[int, int, int]:
     return shape[0] // STRIDE**LAYERS, shape[1] // STRIDE**LAYERS, depth * 2 ** (LAYERS - 1)
 
 
-def init_kernel(inputs: int, outputs: int, key: PRNGKeyArray) -> Float[Array, "height width inputs outputs"]:
+def init_kernel(inputs: int, outputs: int, key: Key) -> Float[Array, "height width inputs outputs"]:
     """Return a kernel whose fans count all its pixels."""
     area = KERNEL * KERNEL
     return truncated_normal(key, (KERNEL, KERNEL, inputs, outputs), area * inputs, area * outputs)
@@ -41,9 +41,9 @@ class ConvEncoder(eqx.Module):
     kernels: tuple[Float[Array, "height width _ _"], ...]
     norms: tuple[Norm, ...]
 
-    def __init__(self, channels: int, depth: int, *, key: PRNGKeyArray):
+    def __init__(self, channels: int, depth: int, *, key: Key):
         sizes = [channels] + [depth * 2**i for i in range(LAYERS)]
-        keys = jr.split(key, LAYERS)
+        keys = random.split(key, LAYERS)
         self.kernels = tuple(init_kernel(sizes[i], sizes[i + 1], keys[i]) for i in range(LAYERS))
         self.norms = tuple(Norm(size) for size in sizes[1:])
 
@@ -63,10 +63,10 @@ class ConvDecoder(eqx.Module):
     bias: Float[Array, " channels"]
     shape: tuple[int, int, int] = eqx.field(static=True)  # of the grid
 
-    def __init__(self, inputs: int, shape: tuple[int, ...], depth: int, *, key: PRNGKeyArray):
+    def __init__(self, inputs: int, shape: tuple[int, ...], depth: int, *, key: Key):
         self.shape = grid_shape(shape, depth)
         sizes = [depth * 2**i for i in reversed(range(LAYERS))] + [shape[-1]]
-        grid_key, *keys = jr.split(key, 1 + LAYERS)
+        grid_key, *keys = random.split(key, 1 + LAYERS)
         self.grid = Linear(inputs, math.prod(self.shape), bias=False, key=grid_key)
         self.kernels = tuple(init_kernel(sizes[i], sizes[i + 1], keys[i]) for i in range(LAYERS))
         self.norms = tuple(Norm(size) for size in sizes[:-1])

@@ -4,9 +4,10 @@ from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Float, PRNGKeyArray, UInt8
+from jaxtyping import Float, UInt8
 
 from hieros_eqx.backend import namespace
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical, likelihood, transforms
 from hieros_eqx.modules.conv import ConvDecoder
@@ -36,7 +37,7 @@ class ImageDecoder(AbstractDecoder):
 
     conv: ConvDecoder
 
-    def __init__(self, inputs: int, shape: tuple[int, ...], depth: int, *, key: PRNGKeyArray):
+    def __init__(self, inputs: int, shape: tuple[int, ...], depth: int, *, key: Key):
         self.conv = ConvDecoder(inputs, shape, depth, key=key)
 
     def __call__(
@@ -72,7 +73,7 @@ class VectorDecoder(AbstractDecoder):
 
     mlp: MLP
 
-    def __init__(self, inputs: int, size: int, width: int, layers: int, *, key: PRNGKeyArray):
+    def __init__(self, inputs: int, size: int, width: int, layers: int, *, key: Key):
         self.mlp = MLP(inputs, width, layers, size, key=key)
 
     def __call__(self, feature: Float[Array, "*batch feature"]) -> Float[Array, "*batch outputs"]:
@@ -101,9 +102,7 @@ class WindowDecoder(AbstractDecoder):
     spec: WindowSpec = eqx.field(static=True)
     upper_loss: str = eqx.field(static=True)
 
-    def __init__(
-        self, inputs: int, spec: WindowSpec, width: int, layers: int, upper_loss: str, *, key: PRNGKeyArray
-    ):
+    def __init__(self, inputs: int, spec: WindowSpec, width: int, layers: int, upper_loss: str, *, key: Key):
         self.mlp = MLP(inputs, width, layers, spec.size, key=key)
         self.spec = spec
         self.upper_loss = upper_loss
@@ -136,7 +135,7 @@ class WindowDecoder(AbstractDecoder):
 
 
 def make_decoder(
-    inputs: int, observation: ObservationSpace | WindowSpec, config: WorldModelConfig, *, key: PRNGKeyArray
+    inputs: int, observation: ObservationSpace | WindowSpec, config: WorldModelConfig, *, key: Key
 ) -> AbstractDecoder:
     """Return the decoder that suits what a level observes."""
     width, layers = config.mlp_width, config.mlp_layers

@@ -1,12 +1,11 @@
 """Dense building blocks: linear layer, layer normalisation, hidden layers, multi-layer perceptron."""
 
-import math
-
 import equinox as eqx
 import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
+from hieros_eqx.backend import random
+from hieros_eqx.backend.random import Key
 from hieros_eqx.core import nn
 from hieros_eqx.types import Array
 
@@ -15,13 +14,11 @@ TRUNCATED_STD = 0.87962566103423978
 
 
 def truncated_normal(
-    key: PRNGKeyArray, shape: tuple[int, ...], fan_in: int, fan_out: int, scale: float = 1.0
+    key: Key, shape: tuple[int, ...], fan_in: int, fan_out: int, scale: float = 1.0
 ) -> Float[Array, "..."]:
     """Return float32 weights, cut at two sigma, of std deviation `scale / sqrt((fan_in + fan_out) / 2)`."""
     std = scale * (2 / (fan_in + fan_out)) ** 0.5 / TRUNCATED_STD
-    size = math.prod(shape)
-    padded = 1 << (size - 1).bit_length()  # few distinct sizes: JAX compiles one sampler for each
-    return std * jr.truncated_normal(key, -2, 2, (padded,), jnp.float32)[:size].reshape(shape)
+    return std * random.truncated_normal(key, shape)
 
 
 class Linear(eqx.Module):
@@ -30,9 +27,7 @@ class Linear(eqx.Module):
     weight: Float[Array, "inputs outputs"]
     bias: Float[Array, " outputs"] | None
 
-    def __init__(
-        self, inputs: int, outputs: int, *, bias: bool = True, scale: float = 1.0, key: PRNGKeyArray
-    ):
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True, scale: float = 1.0, key: Key):
         self.weight = truncated_normal(key, (inputs, outputs), inputs, outputs, scale)
         self.bias = jnp.zeros(outputs, jnp.float32) if bias else None
 
@@ -62,7 +57,7 @@ class Hidden(eqx.Module):
     linear: Linear
     norm: Norm
 
-    def __init__(self, inputs: int, outputs: int, *, key: PRNGKeyArray):
+    def __init__(self, inputs: int, outputs: int, *, key: Key):
         self.linear = Linear(inputs, outputs, bias=False, key=key)
         self.norm = Norm(outputs)
 
@@ -76,9 +71,9 @@ class HiddenStack(eqx.Module):
 
     layers: tuple[Hidden, ...]
 
-    def __init__(self, inputs: int, hidden: int, layers: int, *, key: PRNGKeyArray):
+    def __init__(self, inputs: int, hidden: int, layers: int, *, key: Key):
         sizes = [inputs] + [hidden] * layers
-        keys = jr.split(key, layers)
+        keys = random.split(key, layers)
         self.layers = tuple(Hidden(sizes[i], hidden, key=keys[i]) for i in range(layers))
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
@@ -102,9 +97,9 @@ class MLP(eqx.Module):
         outputs: int,
         *,
         out_scale: float = 1.0,
-        key: PRNGKeyArray,
+        key: Key,
     ):
-        hidden_key, output_key = jr.split(key)
+        hidden_key, output_key = random.split(key)
         self.hidden = HiddenStack(inputs, hidden, layers, key=hidden_key)
         self.output = Linear(hidden, outputs, scale=out_scale, key=output_key)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Float, PRNGKeyArray, UInt8
+from jaxtyping import Float, UInt8
 
 from hieros_eqx.backend import namespace
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import transforms
 from hieros_eqx.errors import ConfigError
@@ -63,7 +64,7 @@ class ImageEncoder(AbstractEncoder):
     conv: ConvEncoder
     output_size: int = eqx.field(static=True)
 
-    def __init__(self, shape: tuple[int, ...], depth: int, *, key: PRNGKeyArray):
+    def __init__(self, shape: tuple[int, ...], depth: int, *, key: Key):
         self.output_size = math.prod(grid_shape(shape, depth))
         self.conv = ConvEncoder(shape[-1], depth, key=key)
 
@@ -81,7 +82,7 @@ class VectorEncoder(AbstractEncoder):
     symlog: bool = eqx.field(static=True)
     output_size: int = eqx.field(static=True)
 
-    def __init__(self, size: int, width: int, layers: int, *, symlog: bool = True, key: PRNGKeyArray):
+    def __init__(self, size: int, width: int, layers: int, *, symlog: bool = True, key: Key):
         self.hidden = HiddenStack(size, width, layers, key=key)
         self.symlog = symlog
         self.output_size = width
@@ -97,7 +98,7 @@ class WindowEncoder(AbstractEncoder):
     hidden: HiddenStack
     output_size: int = eqx.field(static=True)
 
-    def __init__(self, spec: WindowSpec, width: int, layers: int, *, key: PRNGKeyArray):
+    def __init__(self, spec: WindowSpec, width: int, layers: int, *, key: Key):
         self.hidden = HiddenStack(spec.size, width, layers, key=key)
         self.output_size = width
 
@@ -107,7 +108,7 @@ class WindowEncoder(AbstractEncoder):
 
 
 def make_encoder(
-    observation: ObservationSpace | WindowSpec, config: WorldModelConfig, *, key: PRNGKeyArray
+    observation: ObservationSpace | WindowSpec, config: WorldModelConfig, *, key: Key
 ) -> AbstractEncoder:
     """Return the encoder for what a level observes, or raise `ConfigError` for a shape that suits none."""
     if isinstance(observation, WindowSpec):

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import equinox as eqx
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
 from hieros_eqx.backend import stop_gradient
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical, likelihood, nn, transforms
 from hieros_eqx.modules.dense import MLP
@@ -44,7 +45,7 @@ class TwoHotHead(eqx.Module):
     mlp: MLP
     bins: TwoHotBins = eqx.field(static=True)
 
-    def __init__(self, inputs: int, hidden: int, layers: int, bins: TwoHotBins, *, key: PRNGKeyArray):
+    def __init__(self, inputs: int, hidden: int, layers: int, bins: TwoHotBins, *, key: Key):
         self.mlp = MLP(inputs, hidden, layers, bins.num, out_scale=0.0, key=key)
         self.bins = bins
 
@@ -68,7 +69,7 @@ class ContinueHead(eqx.Module):
 
     mlp: MLP
 
-    def __init__(self, inputs: int, hidden: int, layers: int, *, key: PRNGKeyArray):
+    def __init__(self, inputs: int, hidden: int, layers: int, *, key: Key):
         self.mlp = MLP(inputs, hidden, layers, 1, key=key)
 
     def logit(self, x: Float[Array, "*batch feature"]) -> Float[Array, "*batch"]:
@@ -102,7 +103,7 @@ class CategoricalHead(eqx.Module):
         unimix: float,
         *,
         out_scale: float = 1.0,
-        key: PRNGKeyArray,
+        key: Key,
     ):
         self.mlp = MLP(inputs, hidden, layers, variables * classes, out_scale=out_scale, key=key)
         self.variables, self.classes, self.unimix = variables, classes, unimix
@@ -113,7 +114,7 @@ class CategoricalHead(eqx.Module):
         return categorical.unimix(flat.reshape(*flat.shape[:-1], self.variables, self.classes), self.unimix)
 
 
-def make_posterior(inputs: int, config: WorldModelConfig, *, key: PRNGKeyArray) -> CategoricalHead:
+def make_posterior(inputs: int, config: WorldModelConfig, *, key: Key) -> CategoricalHead:
     """Return the head `q(z | inputs)`, one hidden layer, whose z differ from the start (decision 012)."""
     return CategoricalHead(
         inputs,

@@ -3,10 +3,10 @@
 from typing import Any
 
 import equinox as eqx
-import jax.random as jr
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
-from hieros_eqx.backend import stop_gradient
+from hieros_eqx.backend import random, stop_gradient
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical
 from hieros_eqx.modules.decoder import AbstractDecoder, make_decoder
@@ -32,9 +32,9 @@ class LatentPredictions(eqx.Module):
         config: WorldModelConfig,
         observation: ObservationSpace | WindowSpec,
         *,
-        key: PRNGKeyArray,
+        key: Key,
     ):
-        decoder_key, reward_key, continue_key, goal_key = jr.split(key, 4)
+        decoder_key, reward_key, continue_key, goal_key = random.split(key, 4)
         inputs, hidden, layers = (
             config.deter + config.stoch * config.classes,
             config.hidden,

@@ -4,10 +4,10 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Bool, Float, PRNGKeyArray
+from jaxtyping import Bool, Float
 
-from hieros_eqx.backend import namespace, scan, sigmoid, stop_gradient
+from hieros_eqx.backend import namespace, random, scan, sigmoid, stop_gradient
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical
 from hieros_eqx.core.nn import trailing
@@ -44,9 +44,9 @@ class RSSM(AbstractWorldModel):
         observation: ObservationSpace | WindowSpec,
         action_size: int,
         *,
-        key: PRNGKeyArray,
+        key: Key,
     ):
-        keys = jr.split(key, 6)
+        keys = random.split(key, 6)
         deter, hidden, z = config.deter, config.hidden, (config.stoch, config.classes)
         self.encoder = make_encoder(observation, config, key=keys[0])
         self.input = Hidden(z[0] * z[1] + action_size, hidden, key=keys[1])

@@ -5,11 +5,11 @@ from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
-from jaxtyping import Bool, Complex, Float, PRNGKeyArray
+from jaxtyping import Bool, Complex, Float
 
-from hieros_eqx.backend import as_complex, namespace
+from hieros_eqx.backend import as_complex, namespace, random
+from hieros_eqx.backend.random import Key
 from hieros_eqx.core import hippo, nn, ssm
 from hieros_eqx.types import Array
 
@@ -65,20 +65,20 @@ class S5SSM(eqx.Module):
         step_min: float = 0.001,
         step_max: float = 0.1,
         discretization: Literal["zoh", "bilinear"] = "zoh",
-        key: PRNGKeyArray,
+        key: Key,
     ):
-        b_key, c_key, d_key, step_key = jr.split(key, 4)
+        b_key, c_key, d_key, step_key = random.split(key, 4)
         eigenvalues, vectors = hippo.hippo_legs_blocks(state, init_blocks)
         vectors_pair = _pair(vectors)  # unitary: V^-1 is its conjugate transpose
-        b = jr.normal(b_key, (state, features), jnp.float32) / math.sqrt(features)
-        c = jr.normal(c_key, (2, features, state), jnp.float32) / math.sqrt(state)
+        b = random.normal(b_key, (state, features)) / math.sqrt(features)
+        c = random.normal(c_key, (2, features, state)) / math.sqrt(state)
         v_real, v_imag = vectors_pair[..., 0], vectors_pair[..., 1]
         self.eigenvalues = _pair(eigenvalues)
         self.b = jnp.concatenate([v_real.T @ b, -v_imag.T @ b]).T
         self.c = jnp.concatenate([c[0] @ v_real - c[1] @ v_imag, -c[0] @ v_imag - c[1] @ v_real], axis=-1).T
-        self.d = jr.normal(d_key, (features,), jnp.float32)
+        self.d = random.normal(d_key, (features,))
         low, high = math.log(step_min), math.log(step_max)
-        self.log_step = low + (high - low) * jr.uniform(step_key, (state,), jnp.float32)
+        self.log_step = low + (high - low) * random.uniform(step_key, (state,))
         self.discretization = discretization
 
     def discretize(self) -> DiscreteSSM:

@@ -6,10 +6,10 @@ the P real parts of its SSM states and then their P imaginary parts. Its size is
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Bool, Float, PRNGKeyArray
+from jaxtyping import Bool, Float
 
-from hieros_eqx.backend import namespace
+from hieros_eqx.backend import namespace, random
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import S5Config
 from hieros_eqx.core import nn
 from hieros_eqx.modules.dense import MLP, Linear, Norm
@@ -24,8 +24,8 @@ class S5Layer(eqx.Module):
     ssm: S5SSM
     mix: Linear
 
-    def __init__(self, config: S5Config, *, key: PRNGKeyArray):
-        ssm_key, mix_key = jr.split(key)
+    def __init__(self, config: S5Config, *, key: Key):
+        ssm_key, mix_key = random.split(key)
         self.norm = Norm(config.width)
         self.ssm = S5SSM(
             config.width,
@@ -61,8 +61,8 @@ class S5Block(eqx.Module):
     ff_norm: Norm | None
     ff: MLP | None
 
-    def __init__(self, config: S5Config, *, key: PRNGKeyArray):
-        ff_key, *keys = jr.split(key, 2 + config.double)
+    def __init__(self, config: S5Config, *, key: Key):
+        ff_key, *keys = random.split(key, 2 + config.double)
         self.layers = tuple(S5Layer(config, key=k) for k in keys)
         self.ff_norm = Norm(config.width) if config.ff_layers else None
         self.ff = (
@@ -99,8 +99,8 @@ class S5Stack(eqx.Module):
     initial: Float[Array, "layers state 2"] | None
     config: S5Config = eqx.field(static=True)
 
-    def __init__(self, config: S5Config, *, key: PRNGKeyArray):
-        self.blocks = tuple(S5Block(config, key=k) for k in jr.split(key, config.num_blocks))
+    def __init__(self, config: S5Config, *, key: Key):
+        self.blocks = tuple(S5Block(config, key=k) for k in random.split(key, config.num_blocks))
         shape = (config.num_layers, config.state, 2)
         self.initial = jnp.zeros(shape, jnp.float32) if config.reset_state == "learned" else None
         self.config = config

@@ -3,10 +3,10 @@
 from typing import Any
 
 import equinox as eqx
-import jax.random as jr
-from jaxtyping import Bool, Float, PRNGKeyArray
+from jaxtyping import Bool, Float
 
-from hieros_eqx.backend import namespace, stop_gradient
+from hieros_eqx.backend import namespace, random, stop_gradient
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical, transforms
 from hieros_eqx.modules.dense import Hidden, Linear
@@ -42,9 +42,9 @@ class S5WM(AbstractWorldModel):
         observation: ObservationSpace | WindowSpec,
         action_size: int,
         *,
-        key: PRNGKeyArray,
+        key: Key,
     ):
-        keys = jr.split(key, 8)
+        keys = random.split(key, 8)
         width, hidden, z = config.s5.width, config.hidden, (config.stoch, config.classes)
         self.encoder = make_encoder(observation, config, key=keys[0])
         self.posterior = make_posterior(self.encoder.output_size, config, key=keys[1])

@@ -3,10 +3,10 @@
 import math
 
 import equinox as eqx
-import jax.random as jr
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
-from hieros_eqx.backend import stop_gradient
+from hieros_eqx.backend import random, stop_gradient
+from hieros_eqx.backend.random import Key
 from hieros_eqx.config import SubgoalConfig
 from hieros_eqx.core import categorical, nn
 from hieros_eqx.modules.dense import MLP
@@ -20,8 +20,8 @@ class SubgoalAutoencoder(eqx.Module):
     decoder: MLP
     config: SubgoalConfig = eqx.field(static=True)
 
-    def __init__(self, deter: int, config: SubgoalConfig, *, key: PRNGKeyArray):
-        encoder_key, decoder_key = jr.split(key)
+    def __init__(self, deter: int, config: SubgoalConfig, *, key: Key):
+        encoder_key, decoder_key = random.split(key)
         code, hidden, layers = config.factors * config.classes, config.hidden, config.layers
         self.encoder = MLP(deter, hidden, layers, code, key=encoder_key)
         self.decoder = MLP(code, hidden, layers, deter, key=decoder_key)
