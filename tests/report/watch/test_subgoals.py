@@ -47,7 +47,7 @@ def untrained():
     for levels, images in [(2, False), (3, True)]:
         config = override(make_preset("debug"), [f"levels={levels}", *SMALL])
         spaces = make_env(images).spaces
-        params = init_params(config, spaces, jax.random.key(levels))
+        params = init_params(config, spaces, jax.random.key(levels + 4))
         agents[levels, images] = Agent(params, config, spaces)
     two = agents[2, False]
     config = override(two.config, ["levels=1"])
