@@ -96,10 +96,12 @@ class Draws:
 
     def take(self, distribution: str, shape: tuple[int, ...]) -> Array:
         """The next float32 numbers of a distribution."""
+        import jax.numpy as jnp
+
         begin = self.taken.get(distribution, 0)
         end = self.taken[distribution] = begin + math.prod(shape)
         if self._numbers is None:
-            return np.zeros(shape, np.float32)
+            return jnp.zeros(shape, np.float32)  # nothing but a shape to `eval_shape`, however large
         return self._numbers[distribution][begin:end].reshape(shape)
 
 
