@@ -13,7 +13,6 @@ from hieros_eqx.agent.levels import stack
 from hieros_eqx.agent.optimizers import actor_critic_optimizer, autoencoder_optimizer, world_model_optimizer
 from hieros_eqx.agent.state import ActCarry, AgentParams, HierosState, Learner, LevelLearner, LevelParams
 from hieros_eqx.backend import random
-from hieros_eqx.backend.random import drawn_together
 from hieros_eqx.config import HierosConfig, SubgoalConfig
 from hieros_eqx.modules import (
     WORLD_MODELS,
@@ -66,7 +65,7 @@ def _init_learned(config, spaces, key):
 
 def init_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
     """Return untrained parameters of all levels."""
-    return drawn_together(partial(_make_params, config, spaces), key)
+    return random.drawn_together(partial(_make_params, config, spaces), key)
 
 
 def _make_params(config: HierosConfig, spaces: Spaces, key: Any) -> AgentParams:
