@@ -8,10 +8,11 @@ Nothing here imports the package: the jaxtyping plugin hooks its modules as they
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import coverage
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -81,6 +82,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs double precision in JAX"))
         if not COVERING.intersection(item.path.parts):
             item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Leave out the fixtures of tests marked `no_cover`, too: pytest-cov leaves out what they call only."""
+    measured = coverage.Coverage.current() if item.get_closest_marker("no_cover") else None
+    if measured is None:
+        return (yield)
+    measured.stop()
+    try:
+        return (yield)
+    finally:
+        measured.start()
 
 
 MAPS = Path("/proc/self/maps")

@@ -10,7 +10,12 @@ from jaxtyping import Int
 
 from hieros_eqx.agent.act import init_carry
 from hieros_eqx.agent.levels import stack
-from hieros_eqx.agent.optimizers import actor_critic_optimizer, autoencoder_optimizer, world_model_optimizer
+from hieros_eqx.agent.optimizers import (
+    actor_critic_optimizer,
+    autoencoder_optimizer,
+    init_optimizer,
+    world_model_optimizer,
+)
 from hieros_eqx.agent.state import ActCarry, AgentParams, HierosState, Learner, LevelLearner, LevelParams
 from hieros_eqx.backend import random
 from hieros_eqx.config import HierosConfig, SubgoalConfig
@@ -122,16 +127,16 @@ def init_learner(params: AgentParams) -> Learner:
 
 
 def _init_level_learner(level: Any, config: HierosConfig) -> LevelLearner:
-    actor_critic = actor_critic_optimizer(config.optimizer)
+    options = config.optimizer
     kinds = len(REWARD_KINDS)
     beta = 0.0 if config.subgoal.code == "sample" else config.subgoal.beta
     return LevelLearner(
         # a copy: two leaves of a donated state may not share a buffer
         slow_critics=jax.tree.map(jnp.copy, level.critics),
-        world_model_optimizer=world_model_optimizer(config.optimizer).init(level.world_model),
-        actor_optimizer=actor_critic.init(level.actor),
-        critic_optimizer=actor_critic.init(level.critics),
-        autoencoder_optimizer=autoencoder_optimizer(config.optimizer).init(level.autoencoder),
+        world_model_optimizer=init_optimizer(world_model_optimizer(options), level.world_model),
+        actor_optimizer=init_optimizer(actor_critic_optimizer(options), level.actor),
+        critic_optimizer=init_optimizer(actor_critic_optimizer(options), level.critics),
+        autoencoder_optimizer=init_optimizer(autoencoder_optimizer(options), level.autoencoder),
         return_range=jnp.zeros((kinds,), jnp.float32),
         autoencoder_beta=jnp.asarray(beta, jnp.float32),
         updates=jnp.zeros((), jnp.int32),

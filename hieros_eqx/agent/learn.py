@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
-import optax
 
 from hieros_eqx.agent import behaviour
 from hieros_eqx.agent.imagine import imagine
@@ -128,10 +127,10 @@ def _learn_world_model(level, learner, batch, key, config):
     gumbel = random.gumbel(key, _posterior_shape(batch, config), batch.reward.dtype)
     gradient = jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)
     gradients, (latent, metrics) = gradient(level.world_model, batch, gumbel, config.world_model)
-    world_model, optimizer_state = apply_gradients(
+    world_model, optimizer_state, norm = apply_gradients(
         world_model_optimizer(config.optimizer), gradients, learner.world_model_optimizer, level.world_model
     )
-    return world_model, optimizer_state, latent, metrics, optax.tree.norm(gradients)
+    return world_model, optimizer_state, latent, metrics, norm
 
 
 def _posterior_shape(batch: Batch, config: HierosConfig) -> tuple[int, ...]:
@@ -157,8 +156,10 @@ def _learn_behaviour(level, learner, rollout, code, alive, config):
         precision.casting(behaviour.actor_loss), has_aux=True
     )(level.actor, rollout, advantage, weight, options.entropy_scale)
     optimizer = actor_critic_optimizer(config.optimizer)
-    actor, actor_state = apply_gradients(optimizer, actor_gradients, learner.actor_optimizer, level.actor)
-    critics, critic_state = apply_gradients(
+    actor, actor_state, actor_norm = apply_gradients(
+        optimizer, actor_gradients, learner.actor_optimizer, level.actor
+    )
+    critics, critic_state, critic_norm = apply_gradients(
         optimizer, critic_gradients, learner.critic_optimizer, level.critics
     )
     learner = replace(
@@ -174,8 +175,7 @@ def _learn_behaviour(level, learner, rollout, code, alive, config):
         return_range=behaviour.per_kind(scale),
         advantage=behaviour.per_kind(strength),
     )
-    norms = optax.tree.norm(actor_gradients), optax.tree.norm(critic_gradients)
-    return actor, critics, learner, metrics, norms
+    return actor, critics, learner, metrics, (actor_norm, critic_norm)
 
 
 def _learn_autoencoder(level, learner, deter, key, config):
@@ -186,7 +186,7 @@ def _learn_autoencoder(level, learner, deter, key, config):
     gradients, metrics = jax.grad(Precision.of(config).casting(autoencoder_loss), has_aux=True)(
         level.autoencoder, deter, gumbel, learner.autoencoder_beta
     )
-    autoencoder, optimizer_state = apply_gradients(
+    autoencoder, optimizer_state, norm = apply_gradients(
         autoencoder_optimizer(config.optimizer), gradients, learner.autoencoder_optimizer, level.autoencoder
     )
     learner = replace(
@@ -194,4 +194,4 @@ def _learn_autoencoder(level, learner, deter, key, config):
         autoencoder_optimizer=optimizer_state,
         autoencoder_beta=adapt_beta(learner.autoencoder_beta, metrics.kl, config.subgoal),
     )
-    return autoencoder, learner, metrics, optax.tree.norm(gradients)
+    return autoencoder, learner, metrics, norm

@@ -111,7 +111,7 @@ def sickened(state, index=()):
     places = [
         (lambda s: s.params.upper[0].actor.head.mlp.output.weight, (0, 0), np.nan),
         (lambda s: s.params.worker.world_model.output.weight, (1, 0), -1e20),
-        (lambda s: s.learner.worker.critic_optimizer[1][0].nu.mlp.output.weight, (0, 0, 0), np.inf),
+        (lambda s: s.learner.worker.critic_optimizer[1][0].nu, (0,), np.inf),
         (lambda s: s.learner.worker.autoencoder_beta, (), np.inf),
         (lambda s: s.replay[0].reward, (1, 2), np.nan),
         (lambda s: s.replay[0].reward, (1, 3), -8.0),
