@@ -4,7 +4,7 @@ Each works on one vector, all its parameters end to end. Leaf by leaf, Adam was 
 an update: so many more to trace, to compile and to launch (decision 019).
 """
 
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -44,10 +44,9 @@ def apply_gradients(
 ) -> tuple[Any, Any, Float[Array, ""]]:
     """Return parameters and optimiser state after one step, and the gradients' norm before clipping."""
     vector, to_tree = ravel_pytree(gradients)
-    updates: Any
     with jax.numpy_dtype_promotion("standard"):  # optax itself mixes dtypes
         updates, optimizer_state = optimizer.update(vector, optimizer_state)
-        return eqx.apply_updates(params, to_tree(updates)), optimizer_state, optax.tree.norm(vector)
+        return eqx.apply_updates(params, to_tree(cast(Array, updates))), optimizer_state, optax.tree.norm(vector)
 
 
 def _clipped_adam(rate: Any, eps: float, clip: float) -> optax.GradientTransformation:
