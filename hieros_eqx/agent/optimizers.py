@@ -46,7 +46,8 @@ def apply_gradients(
     vector, to_tree = ravel_pytree(gradients)
     with jax.numpy_dtype_promotion("standard"):  # optax itself mixes dtypes
         updates, optimizer_state = optimizer.update(vector, optimizer_state)
-        return eqx.apply_updates(params, to_tree(cast(Array, updates))), optimizer_state, optax.tree.norm(vector)
+        params = eqx.apply_updates(params, to_tree(cast(jax.Array, updates)))
+    return params, optimizer_state, optax.tree.norm(vector)
 
 
 def _clipped_adam(rate: Any, eps: float, clip: float) -> optax.GradientTransformation:
