@@ -5,6 +5,7 @@ Nothing here imports the package: the jaxtyping plugin hooks its modules as they
 `x64`, whose tolerances need double precision in JAX, are skipped.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 import coverage
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -45,11 +47,12 @@ if not X32:
     jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
-COVERING = {
-    "core",
-    "agent",
-    "golden",
-}  # folders whose tests count for coverage, which costs a quarter of a test
+gc.set_threshold(50_000)  # JAX traces into millions of small objects, and hardly any is ever garbage
+
+# Folders whose tests count for coverage, which makes tracing twice as long.
+COVERING = {"core", "agent", "golden"}
+# Folders that train again what other tests have checked the types of, which takes a third of tracing.
+UNTYPED = {"benchmarks", "faults", "learning"}
 SHARED = ("benchmarks", "faults", "training")  # folders whose tests share what is costly to make
 
 
@@ -86,7 +89,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """Leave out the fixtures of tests marked `no_cover`, too: pytest-cov leaves out what they call only."""
+    """Check types or not; leave out fixtures of tests marked `no_cover`, where pytest-cov measures them."""
+    jaxtyping.config.update("jaxtyping_disable", bool(UNTYPED.intersection(item.path.parts)))
     measured = coverage.Coverage.current() if item.get_closest_marker("no_cover") else None
     if measured is None:
         return (yield)

@@ -22,6 +22,8 @@ from tests.agent.conftest import NUM_ENVS, tiny
 stepping = importlib.import_module("hieros_eqx.agent.step")
 updating = importlib.import_module("hieros_eqx.agent.update")
 
+pytestmark = pytest.mark.no_cover  # traces much, and nothing that others do not cover
+
 PLATFORMS = ("cuda", "tpu")
 LEVELS, SEEDS = 3, 2
 PICTURES = Spaces(

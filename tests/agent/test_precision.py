@@ -24,6 +24,8 @@ from tests.backend.products import products
 
 compiled = importlib.import_module("hieros_eqx.agent.update")
 
+pytestmark = pytest.mark.no_cover  # traces much, and nothing that others do not cover
+
 LOW, FULL = Precision("bfloat16"), Precision("float32")
 ENVS = 2
 CONFIG = from_dict(

@@ -20,6 +20,8 @@ from tests.agent.stocked import SMALL, assert_same, changed, counts, stocked
 
 compiled = importlib.import_module("hieros_eqx.agent.update")
 
+pytestmark = pytest.mark.no_cover  # traces much, and nothing that others do not cover
+
 SEEDS, LEVELS = (3, 0), 3
 
 

@@ -1,7 +1,6 @@
 """It learns: the rungs of the probe ladder that are quick (`benchmarks/learning.py ladder` climbs all)."""
 
 import jax
-import jaxtyping
 import pytest
 from ladder import LADDER, measure
 
@@ -14,13 +13,11 @@ ALIKE = ["training.env_steps=12000"]  # one configuration and one shape for all:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def as_users_run_it():
-    """Optimised, for here programs run for much longer than XLA takes for them; types are not checked."""
+def optimised():
+    """Here programs run for much longer than XLA takes for them."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
-    jaxtyping.config.update("jaxtyping_disable", True)
     yield
-    jaxtyping.config.update("jaxtyping_disable", False)
     jax.config.update("jax_disable_most_optimizations", before)
 
 
