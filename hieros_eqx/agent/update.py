@@ -80,7 +80,7 @@ def _upper_of_one(key, upper, learner, replay, *, config, count):
         rings[level], level_drawn, batch = sample_batch(replay, level, level_key, config)
         drawn.append(level_drawn)
         batches.append(batch)
-    new, new_learner, latents, metrics = jax.vmap(partial(learn, config=config))(
+    new, new_learner, latents, metrics = jax.vmap(partial(learn, config=config.of_upper))(
         stack(upper[:count]), prefix(learner, count), stack(batches), jax.random.split(learn_key, count)
     )
     metrics = unstack(metrics, count)

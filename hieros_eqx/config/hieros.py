@@ -50,6 +50,12 @@ class HierosConfig:
         return self.macro_length if self.intermediate_states else 1
 
     @property
+    def of_upper(self) -> "HierosConfig":
+        """What levels >= 1 learn by."""
+        scale = self.behaviour.upper_entropy_scale
+        return self if scale is None else replace(self, behaviour=replace(self.behaviour, entropy_scale=scale))
+
+    @property
     def has_upper(self) -> bool:
         """Whether there is a hierarchy at all."""
         return self.levels > 1
