@@ -43,6 +43,7 @@ ALTERNATIVES = {
         "goal_lasts": "macro_step",
         "goal_input": "decoded",
         "code_log_prob": "mean",
+        "upper_entropy_scale": 0.0,
     },
     "replay": {
         "sampling": "uniform",

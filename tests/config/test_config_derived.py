@@ -63,3 +63,12 @@ def test_the_seeds_of_a_run():
 
 def test_a_run_of_one_seed_has_one_configuration():
     assert override(HierosConfig(), ["training.seeds=[3]"]) == override(HierosConfig(), ["training.seed=3"])
+
+
+def test_levels_above_may_be_surer_than_the_worker():
+    config = override(HierosConfig(), ["behaviour.entropy_scale=0.01"])
+    assert config.of_upper == config
+    config = override(config, ["behaviour.upper_entropy_scale=0"])
+    assert config.of_upper.behaviour.entropy_scale == 0
+    assert config.behaviour.entropy_scale == 0.01
+    assert override(config.of_upper, ["behaviour.entropy_scale=0.01"]) == config
