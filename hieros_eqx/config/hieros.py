@@ -53,7 +53,9 @@ class HierosConfig:
     def of_upper(self) -> "HierosConfig":
         """What levels >= 1 learn by."""
         scale = self.behaviour.upper_entropy_scale
-        return self if scale is None else replace(self, behaviour=replace(self.behaviour, entropy_scale=scale))
+        if scale is None:
+            return self
+        return replace(self, behaviour=replace(self.behaviour, entropy_scale=scale))
 
     @property
     def has_upper(self) -> bool:
