@@ -54,6 +54,7 @@ COVERING = {"core", "agent", "golden"}
 # Folders that train again what other tests have checked the types of, which takes a third of tracing.
 UNTYPED = {"benchmarks", "faults", "learning"}
 SHARED = ("benchmarks", "faults", "training")  # folders whose tests share what is costly to make
+LONGEST = ("learning", *SHARED)  # folders to begin with: what takes minutes must not be left to the end
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,6 +71,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Let one process run what shares fixtures: a file, or a whole folder. (Groups fail with pytest 9.2.)"""
     from xdist.scheduler import LoadScopeScheduling
 
+    config.option.loadscopereorder = False  # it would put files of few tests last, however long they take
+
     class ByFixtures(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
@@ -80,6 +83,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not set(LONGEST).intersection(item.path.parts))
     for item in items:
         if X32 and "x64" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="needs double precision in JAX"))
