@@ -33,7 +33,7 @@ class Part(NamedTuple):
 
 def parts(state: HierosState, level: int = 0) -> dict[str, Part]:
     """Return the pieces of one level's update. Those that begin with a dash are pieces of the one above."""
-    config = state.config
+    config = state.config if level == 0 else state.config.of_upper
     keys = jax.random.split(jax.random.key(1), 4)
     own = level_params(state.params, level)
     learner = state.learner.worker if level == 0 else slice_level(state.learner.upper, level - 1)

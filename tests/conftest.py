@@ -54,7 +54,12 @@ COVERING = {"core", "agent", "golden"}
 # Folders that train again what other tests have checked the types of, which takes a third of tracing.
 UNTYPED = {"benchmarks", "faults", "learning"}
 SHARED = ("benchmarks", "faults", "training")  # folders whose tests share what is costly to make
-LONGEST = ("learning", *SHARED)  # folders to begin with: what takes minutes must not be left to the end
+LONGEST = {"learning", *SHARED}  # folders to begin with: what takes minutes must not be left to the end
+
+
+def within(item: pytest.Item, folders: set[str]) -> bool:
+    """Whether a test lies in one of the folders, whatever the checkout's own folder is called."""
+    return not folders.isdisjoint(Path(item.nodeid.partition("::")[0]).parts)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,18 +88,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not set(LONGEST).intersection(item.path.parts))
+    items.sort(key=lambda item: not within(item, LONGEST))
     for item in items:
         if X32 and "x64" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="needs double precision in JAX"))
-        if not COVERING.intersection(item.path.parts):
+        if not within(item, COVERING):
             item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Check types or not; leave out fixtures of tests marked `no_cover`, where pytest-cov measures them."""
-    jaxtyping.config.update("jaxtyping_disable", bool(UNTYPED.intersection(item.path.parts)))
+    jaxtyping.config.update("jaxtyping_disable", within(item, UNTYPED))
     measured = coverage.Coverage.current() if item.get_closest_marker("no_cover") else None
     if measured is None:
         return (yield)

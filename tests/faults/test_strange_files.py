@@ -16,7 +16,7 @@ from hieros_eqx.training import checkpoint, load
 from tests.faults import mutants, strangers
 from tests.faults.running import Run, listing
 
-COUNT = 100  # `benchmarks/faults.py` spoils many more
+COUNT = 300
 
 
 @pytest.fixture(scope="module")
