@@ -199,6 +199,16 @@ LADDER: dict[str, Rung] = {
         changes=(*REMEMBERING, "training.sequence=128", "training.train_every=16"),
         images=False,
     ),
+    "hinted_memory_60": Rung(
+        make=partial(probe.memory, delay=60, hint=0.5),
+        ability="the same cue, which foretells part of the reward by itself",
+        env_steps=60_000,
+        play=620,
+        measure=returns,
+        least=(("return", 0.8),),
+        changes=("training.sequence=128", "training.train_every=16"),
+        images=False,
+    ),
     "episode_reset": Rung(
         make=probe.episode_reset,
         ability="letting go of the episode before",

@@ -128,10 +128,14 @@ def action_from_observation(*, num_envs: int = 1, seed: int = 0, images: bool = 
     )
 
 
-def memory(*, num_envs: int = 1, seed: int = 0, images: bool = False, delay: int = 4) -> VectorEnv:
+def memory(
+    *, num_envs: int = 1, seed: int = 0, images: bool = False, delay: int = 4, hint: float = 0.0
+) -> VectorEnv:
     """The cue shows only at the start (then 0) and counts for the action `delay` steps later.
 
-    The second feature is 1 when the next action counts, else -1.
+    The second feature is 1 when the next action counts, else -1. The reward is 1 for the right action, else
+    -1; in it the cue by itself foretells nothing, so that recalling it pays only together with the action. A
+    `hint` adds `hint * cue`, whatever the action: nothing on average, but a first reason to recall.
     """
     if delay < 1:
         raise EnvError(f"wanted a delay of at least 1, got {delay}")
@@ -139,7 +143,7 @@ def memory(*, num_envs: int = 1, seed: int = 0, images: bool = False, delay: int
         Probe(
             length=delay + 1,
             observe=lambda at: [at.cue * (at.time == 0), np.where(at.time >= delay, 1, -1)],
-            reward=lambda at, action: _obeys(at.cue, action) * (at.time > delay),
+            reward=lambda at, action: (_obeys(at.cue, action) + hint * at.cue) * (at.time > delay),
         ),
         num_envs,
         seed,
