@@ -110,6 +110,16 @@ def test_the_cue_is_gone_when_it_counts(delay):
     assert [s.is_last[0] for s in steps] == [False] * (delay + 1) + [True]
 
 
+@pytest.mark.parametrize("action", [0, 1])
+def test_a_hint_tells_the_cue_whatever_the_action(action):
+    env = memory(num_envs=16, delay=2, hint=0.5)
+    cue = env.reset().observation[:, 0]
+    early, late, paid = [env.step(np.full(16, action)) for _ in range(3)]
+    assert not early.reward.any() and not late.reward.any()
+    right = np.where((action == 1) == (cue == 1), 1, -1)
+    np.testing.assert_array_equal(paid.reward, right + 0.5 * cue)
+
+
 @pytest.mark.parametrize("name", PROBES)
 def test_pictures_show_the_same(name):
     vector, picture = PROBES[name](num_envs=3, seed=4), PROBES[name](num_envs=3, seed=4, images=True)
