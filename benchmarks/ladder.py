@@ -54,6 +54,15 @@ REMEMBERING = (  # an exclusive or of cue and action: larger networks leave the 
     "world_model.deter=64",
     "optimizer.world_model_rate=3e-3",
 )
+CATCHING = (
+    "world_model.cnn_depth=8",
+    "world_model.hidden=64",
+    "world_model.stoch=8",
+    "world_model.classes=8",
+    "world_model.rep_scale=0.01",
+    "behaviour.horizon=16",
+    "behaviour.entropy_scale=3e-3",  # or the actor is sure before the model knows the ball
+)
 EVALUATION_ENVS, EVALUATION_SEED = 16, 1_000_003
 
 Measures = dict[str, float]
@@ -238,6 +247,16 @@ LADDER: dict[str, Rung] = {
         least=(("return", 0.9),),
         variants=(("without_novelty", ("reward.novelty_weight=0",)),),
     ),
+    "pixel_catch_6": Rung(
+        make=partial(probe_worlds.pixel_catch, ball=6, paddle=12),
+        ability="a ball of 6 pixels in a picture",
+        env_steps=30_000,
+        play=170,
+        measure=returns,
+        least=(("return", 0.8),),
+        changes=CATCHING,
+        images=False,
+    ),
     "pixel_catch": Rung(
         make=probe_worlds.pixel_catch,
         ability="a ball of 2 pixels in a picture",
@@ -245,13 +264,7 @@ LADDER: dict[str, Rung] = {
         play=170,
         measure=returns,
         least=(("return", 0.8),),
-        changes=(
-            "world_model.cnn_depth=8",
-            "behaviour.horizon=16",
-            "world_model.hidden=64",
-            "world_model.stoch=8",
-            "world_model.classes=8",
-        ),
+        changes=CATCHING,
         images=False,
     ),
 }
