@@ -54,7 +54,7 @@ REMEMBERING = (  # an exclusive or of cue and action: larger networks leave the 
     "world_model.deter=64",
     "optimizer.world_model_rate=3e-3",
 )
-CATCHING = (
+CATCHING = (  # a picture pays for what z tells of a small thing only once its place is nearly known
     "world_model.cnn_depth=8",
     "world_model.hidden=64",
     "world_model.stoch=8",
@@ -103,9 +103,16 @@ class Rung:
 
 def measure(rung: Rung, agent: Agent, env: Callable[..., VectorEnv] | None = None) -> Measures:
     """Play with a trained agent in fresh environments and return what is asked of it."""
-    envs = (env or rung.make)(num_envs=EVALUATION_ENVS, seed=EVALUATION_SEED)
-    episodes = collect_episodes(agent.params, envs, rung.play, jax.random.key(EVALUATION_SEED))
-    return rung.measure([episode for episode in episodes if episode.complete], agent.config)
+    episodes = play_episodes(agent, env or rung.make, rung.play, jax.random.key(EVALUATION_SEED))
+    return rung.measure(episodes, agent.config)
+
+
+def play_episodes(
+    agent: Agent, make: Callable[..., VectorEnv], steps: int, key: jax.Array
+) -> list[Recording]:
+    """Return the whole episodes that an agent plays in `steps` steps of every fresh environment."""
+    env = make(num_envs=EVALUATION_ENVS, seed=EVALUATION_SEED)
+    return [episode for episode in collect_episodes(agent.params, env, steps, key) if episode.complete]
 
 
 # ------------------------------------------------------------------------------------------ measures

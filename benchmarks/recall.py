@@ -18,12 +18,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ladder import EVALUATION_ENVS, EVALUATION_SEED, LADDER, Rung
+from ladder import EVALUATION_SEED, LADDER, Rung, play_episodes
 from machine import RESULTS, write
 
 from hieros_eqx.core.alignment import previous_action
 from hieros_eqx.report.linear_probe import linear_probe
-from hieros_eqx.report.recording import collect_episodes
 from hieros_eqx.training import agents
 from hieros_eqx.training.agents import Agent
 
@@ -70,9 +69,7 @@ def recall(rung: Rung, agent: Agent, plays: int) -> dict[str, dict[str, float]]:
 def observe(rung: Rung, agent: Agent, plays: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the cue of every episode, `[episode]`, and its h at every step, `[time episode feature]`."""
     play_key, noise_key = jax.random.split(jax.random.key(EVALUATION_SEED))
-    env = rung.make(num_envs=EVALUATION_ENVS, seed=EVALUATION_SEED)
-    played = collect_episodes(agent.params, env, plays * rung.play, play_key)
-    episodes = [episode for episode in played if episode.complete]  # all are equally long
+    episodes = play_episodes(agent, rung.make, plays * rung.play, play_key)  # all are equally long
     observation = np.stack([episode.observation for episode in episodes], axis=1)
     length = len(observation)
     is_first = np.broadcast_to(np.arange(length)[:, None] == 0, observation.shape[:2])

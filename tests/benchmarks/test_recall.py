@@ -13,7 +13,7 @@ EPISODES, STEPS, SIZE = 200, 12, 6
 
 
 def test_a_cue_that_fades(monkeypatch, rng):
-    """By step 10 it is a thousandth of what h varies by otherwise, and gone for the probe."""
+    """By step 10 it is a three-hundredth of what h varies by otherwise, and gone for the probe."""
     cue = rng.choice((-1, 1), EPISODES)
     fading = 0.5 ** np.arange(STEPS)[:, None, None] * cue[:, None]
     noise = 0.3 * rng.standard_normal((STEPS, EPISODES, SIZE))
