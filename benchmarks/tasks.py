@@ -130,8 +130,15 @@ TASKS: dict[str, Task] = {
     "pin_pad": Task(
         env=partial(pin_pad, pads=2, side=6, length=100),
         ability="a sparse reward for pads in order, in pictures",
-        env_steps=30_000,
-        changes=("world_model.cnn_depth=8", "training.train_every=4"),
+        env_steps=15_000,
+        changes=(
+            "world_model.cnn_depth=8",
+            "world_model.hidden=64",
+            "world_model.stoch=8",
+            "world_model.classes=8",
+            "world_model.rep_scale=0.01",  # all that changes is a player of a tile and the bars below
+            "training.train_every=4",
+        ),
     ),
     **{
         game.lower(): Task(
