@@ -64,6 +64,8 @@ class WorldModelConfig:
     head_layers: int = option(2, at_least=1, at_most=64)
     state_as_deter: bool = True
     """h from the SSM states (true) or from the output m of the sequence model (false)."""
+    normalize_deter: bool = False
+    """Layer normalisation of h before its symlog, so that what it keeps is as loud as z; S5WM alone."""
     unimix: float = option(0.01, at_least=0, at_most=1)
     posterior_scale: float = option(4.0, above=0)
     """Initial scale of the posterior's logits: at 1 every z starts as a guess and says nothing at first."""

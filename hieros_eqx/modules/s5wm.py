@@ -9,7 +9,7 @@ from hieros_eqx.backend import namespace, random, stop_gradient
 from hieros_eqx.backend.random import Key
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical, transforms
-from hieros_eqx.modules.dense import Hidden, Linear
+from hieros_eqx.modules.dense import Hidden, Linear, Norm
 from hieros_eqx.modules.encoder import AbstractEncoder, WindowSpec, make_encoder
 from hieros_eqx.modules.heads import CategoricalHead, make_posterior
 from hieros_eqx.modules.predictions import LatentPredictions
@@ -22,8 +22,8 @@ class S5WM(AbstractWorldModel):
     r"""Hieros' sequence model: a stack of S5 blocks over $u_t = (z_{t-1}, a_{t-1})$ (arXiv 2310.05167).
 
     $m_t = \mathrm{Linear}(y_t)$ gives the prior $p(z_t | m_t)$; $h_t$ is the symlog of a linear map of the
-    real parts of all SSM states, or of $m_t$ (`state_as_deter`). The posterior $q(z_t | o_t)$ does not depend
-    on h.
+    real parts of all SSM states, or of $m_t$ (`state_as_deter`), layer-normalised before if the configuration
+    asks for it (`normalize_deter`). The posterior $q(z_t | o_t)$ does not depend on h.
     """
 
     encoder: AbstractEncoder
@@ -32,7 +32,8 @@ class S5WM(AbstractWorldModel):
     stack: S5Stack
     output: Linear
     prior: CategoricalHead
-    deter: Linear | None  # None: h is symlog(m) itself
+    deter: Linear | None  # None: h is that of m itself
+    deter_norm: Norm | None
     predictions: LatentPredictions
     config: WorldModelConfig = eqx.field(static=True)
 
@@ -55,6 +56,7 @@ class S5WM(AbstractWorldModel):
         states = config.state_size // 2 if config.state_as_deter else hidden
         plain = not config.state_as_deter and hidden == config.deter
         self.deter = None if plain else Linear(states, config.deter, key=keys[6])
+        self.deter_norm = Norm(config.deter) if config.normalize_deter else None
         self.predictions = LatentPredictions(config, observation, key=keys[7])
         self.config = config
 
@@ -127,9 +129,10 @@ class S5WM(AbstractWorldModel):
         return Latent(stoch, self._deter(m, state), state, entropy)
 
     def _deter(self, m, state):
-        if not self.config.state_as_deter:
-            return transforms.symlog(m if self.deter is None else self.deter(m))
-        assert self.deter is not None
+        source = self._real(state) if self.config.state_as_deter else m
+        deter = source if self.deter is None else self.deter(source)
+        return transforms.symlog(deter if self.deter_norm is None else self.deter_norm(deter))
+
+    def _real(self, state):
         pairs = state.reshape(*state.shape[:-1], self.config.s5.num_layers, 2, self.config.s5.state)
-        real = pairs[..., 0, :]
-        return transforms.symlog(self.deter(real.reshape(*real.shape[:-2], self.config.state_size // 2)))
+        return pairs[..., 0, :].reshape(*state.shape[:-1], self.config.state_size // 2)

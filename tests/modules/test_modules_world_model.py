@@ -47,6 +47,8 @@ ALTERNATIVES = [
     {"reset_state": "zeros"},
     {"state_as_deter": False},
     {"state_as_deter": False, "hidden": 5},
+    {"normalize_deter": True},
+    {"normalize_deter": True, "state_as_deter": False, "hidden": 5},
 ]
 
 
@@ -127,6 +129,17 @@ def test_h_from_m(rng):
     m = np.sign(observed.latent.deter) * np.expm1(abs(observed.latent.deter))
     assert model.deter is None
     np.testing.assert_allclose(model.prior(m), observed.prior, rtol=1e-9)
+
+
+def test_normalised_h(rng):
+    model = world_model(rng, normalize_deter=True)
+    observed = observe(model, *sequence(rng))
+    real = observed.latent.state.reshape(T, B, 4, 2, 4)[..., 0, :].reshape(T, B, 16)
+    flat = real @ model.deter.weight + model.deter.bias
+    centered = flat - flat.mean(axis=-1, keepdims=True)
+    unit = centered / np.sqrt(np.square(centered).mean(axis=-1, keepdims=True) + 1e-3)
+    want = unit * model.deter_norm.scale + model.deter_norm.offset
+    np.testing.assert_allclose(observed.latent.deter, np.sign(want) * np.log1p(abs(want)), rtol=1e-9)
 
 
 def test_posterior_does_not_see_the_past(rng, model):
