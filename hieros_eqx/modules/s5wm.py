@@ -32,7 +32,7 @@ class S5WM(AbstractWorldModel):
     stack: S5Stack
     output: Linear
     prior: CategoricalHead
-    deter: Linear | None  # None: h is that of m itself
+    deter: Linear | None  # None: h comes from m itself
     deter_norm: Norm | None
     predictions: LatentPredictions
     config: WorldModelConfig = eqx.field(static=True)

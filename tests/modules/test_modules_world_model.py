@@ -114,11 +114,15 @@ def test_float32_jit_against_float64_numpy(rng, observation):
     assert_close(got, evaluate(*inputs), rtol=2e-3, atol=2e-4)
 
 
+def map_of_the_real_parts(model, latent):
+    states = latent.state.reshape(T, B, 4, 2, 4)  # layers, (re, im), P
+    flat = np.array([[states[t, b, :, 0].ravel() for b in range(B)] for t in range(T)])
+    return flat @ model.deter.weight + model.deter.bias
+
+
 def test_h_is_the_symlog_of_a_map_of_the_real_parts(rng, model):
     observed = observe(model, *sequence(rng))
-    states = observed.latent.state.reshape(T, B, 4, 2, 4)  # layers, (re, im), P
-    flat = np.array([[states[t, b, :, 0].ravel() for b in range(B)] for t in range(T)])
-    want = flat @ model.deter.weight + model.deter.bias
+    want = map_of_the_real_parts(model, observed.latent)
     np.testing.assert_allclose(observed.latent.deter, np.sign(want) * np.log1p(abs(want)), rtol=1e-9)
 
 
@@ -134,11 +138,11 @@ def test_h_from_m(rng):
 def test_normalised_h(rng):
     model = world_model(rng, normalize_deter=True)
     observed = observe(model, *sequence(rng))
-    real = observed.latent.state.reshape(T, B, 4, 2, 4)[..., 0, :].reshape(T, B, 16)
-    flat = real @ model.deter.weight + model.deter.bias
-    centered = flat - flat.mean(axis=-1, keepdims=True)
-    unit = centered / np.sqrt(np.square(centered).mean(axis=-1, keepdims=True) + 1e-3)
-    want = unit * model.deter_norm.scale + model.deter_norm.offset
+    norm = model.deter_norm
+    want = distributions.each(
+        lambda row: distributions.layer_norm(row, norm.scale, norm.offset, 1e-3),
+        map_of_the_real_parts(model, observed.latent),
+    )
     np.testing.assert_allclose(observed.latent.deter, np.sign(want) * np.log1p(abs(want)), rtol=1e-9)
 
 
