@@ -17,8 +17,8 @@ MUTATIONS = (
     Mutation(
         "axis swap: imaginary parts of the SSM states taken for the real ones",
         "modules/s5wm.py",
-        "real = pairs[..., 0, :]",
-        "real = pairs[..., 1, :]",
+        "return pairs[..., 0, :]",
+        "return pairs[..., 1, :]",
         "tests/modules",
     ),
     Mutation(
