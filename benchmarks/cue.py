@@ -1,0 +1,135 @@
+"""Does a world model find a cue? Trained alone on fresh episodes of `memory`, several seeds side by side.
+
+    python benchmarks/cue.py --delay 10 --hint 0.5 --set training.sequence=60
+
+Neither actor nor replay is in the way: every update has new steps of `training.batch` environments under
+random actions, one sequence after the other, each begun with the latents that the last one ended in. Sizes
+are the ladder's. Measured over every 50 updates is how the reward that is foretold for the last step of an
+episode correlates with the true one: near 1 where cue and action are known, `hint / sqrt(1 + hint^2)` at best
+where the cue alone is, 0 where neither. Adds one line to `results/cue.jsonl`.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ladder import SIZES
+from machine import RESULTS, write
+
+from hieros_eqx.agent.init import init_params
+from hieros_eqx.agent.levels import stack
+from hieros_eqx.agent.observe import world_model_loss
+from hieros_eqx.agent.optimizers import apply_gradients, init_optimizer, world_model_optimizer
+from hieros_eqx.config import HierosConfig, make_preset, override
+from hieros_eqx.envs import VectorEnv, probe
+from hieros_eqx.types import Batch, Latent
+
+BLOCK = 50  # updates to a correlation
+FOUND = 0.6  # the correlation from which on both are known; the cue alone reaches 0.45 with a hint of 0.5
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--delay", type=int, default=10, help="steps from the cue to the action that counts")
+    parser.add_argument("--hint", type=float, default=0.5, help="what the cue pays, whatever the action")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
+    parser.add_argument("--updates", type=int, default=4_000)
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="one field")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the record goes to")
+    chosen = parser.parse_args(arguments)
+    chosen.preset = "laptop"
+    config = override(make_preset(chosen.preset), ["levels=1", *SIZES, *chosen.set])
+    make = partial(probe.memory, num_envs=config.training.batch, delay=chosen.delay, hint=chosen.hint)
+    start = time.perf_counter()
+    rows = []
+    for row in correlations(config, make, chosen.seeds, chosen.updates):
+        rows.append(row)
+        rate = len(rows) * BLOCK / (time.perf_counter() - start)
+        told = ", ".join(f"{value:.2f}" for value in row)
+        print(f"update {len(rows) * BLOCK:,} of {chosen.updates:,}, {rate:.1f} updates/s, {told}", flush=True)
+    measured = {
+        "delay": chosen.delay,
+        "hint": chosen.hint,
+        "seconds": time.perf_counter() - start,
+        "seeds": {
+            str(seed): {"found_after": found_after(column), "correlation": [round(x, 3) for x in column]}
+            for seed, column in zip(chosen.seeds, np.transpose(rows).tolist(), strict=True)
+        },
+    }
+    return write("cue", chosen, arguments, measured)
+
+
+def found_after(correlation: Sequence[float]) -> int | None:
+    """Return after how many updates the correlation was first as high as `FOUND`."""
+    return next((BLOCK * i for i, value in enumerate(correlation, start=1) if value >= FOUND), None)
+
+
+def correlations(
+    config: HierosConfig, make: Callable[..., VectorEnv], seeds: Sequence[int], updates: int
+) -> Iterator[list[float]]:
+    """Train a world model of every seed; yield the correlation of each over every `BLOCK` updates."""
+    envs = [make(seed=seed) for seed in seeds]
+    streams = [sequences(env, config.training.sequence, seed) for env, seed in zip(envs, seeds, strict=True)]
+    models = stack([init_params(config, envs[0].spaces, jax.random.key(s)).worker.world_model for s in seeds])
+    optimizers = jax.vmap(partial(init_optimizer, world_model_optimizer(config.optimizer)))(models)
+    keys = stack([jax.random.key(seed) for seed in seeds])
+    before = jax.vmap(lambda model: model.initial((config.training.batch,)))(models)
+    foretold, rewards = [], []
+    for update in range(1, updates + 1):
+        batch: Batch = jax.tree.map(lambda *x: np.stack(x), *map(next, streams))
+        models, optimizers, keys, before, reward = learn(
+            models, optimizers, keys, before, batch, config=config
+        )
+        foretold.append(reward)
+        rewards.append(np.where(batch.is_last, batch.reward, np.nan))
+        if update % BLOCK == 0:
+            pairs = zip(np.stack(foretold, axis=1), np.stack(rewards, axis=1), strict=True)
+            yield [float(np.corrcoef(x[~np.isnan(y)], y[~np.isnan(y)])[0, 1]) for x, y in pairs]
+            foretold, rewards = [], []
+
+
+def sequences(env: VectorEnv, length: int, seed: int) -> Iterator[Batch]:
+    """Yield what comes of random actions, `length` steps at a time, without a gap."""
+    rng, size = np.random.default_rng(seed), env.spaces.action.size
+    step, action = env.reset(), np.zeros(env.num_envs, np.int64)
+    while True:
+        steps, led = [], []
+        for _ in range(length):
+            steps.append(step)
+            led.append(np.eye(size, dtype=np.float32)[action] * ~step.is_first[:, None])
+            action = rng.integers(size, size=env.num_envs)
+            step = env.step(action)
+        rows = jax.tree.map(lambda *x: np.stack(x), *steps)._asdict()
+        yield Batch(**rows, previous_action=np.stack(led), action=None, code=None, before=None)  # type: ignore[arg-type]
+
+
+@partial(jax.jit, static_argnames="config", donate_argnums=(0, 1, 2, 3))
+def learn(models, optimizers, keys, before, batch, *, config):
+    """Return what all arguments but the batch have become, and the rewards foretold, `[seed time batch]`."""
+    return jax.vmap(partial(_learn_one, config=config))(models, optimizers, keys, before, batch)
+
+
+def _learn_one(model, optimizer, key, before: Latent, batch: Batch, *, config: HierosConfig):
+    key, noise_key = jax.random.split(key)
+    sizes = config.world_model
+    gumbel = jax.random.gumbel(
+        noise_key, (*batch.reward.shape, sizes.stoch, sizes.classes), batch.reward.dtype
+    )
+    gradient = jax.grad(world_model_loss, has_aux=True)
+    gradients, (latent, _) = gradient(model, batch._replace(before=before), gumbel, sizes)
+    foretold = model.predict_reward(latent)
+    model, optimizer, _ = apply_gradients(
+        world_model_optimizer(config.optimizer), gradients, optimizer, model
+    )
+    return model, optimizer, key, jax.tree.map(lambda x: x[-1], latent), foretold
+
+
+if __name__ == "__main__":
+    main()
