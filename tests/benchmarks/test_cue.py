@@ -1,9 +1,12 @@
 """A world model alone learns from every step of its environments, in order, and knows a cue that is near."""
 
+from functools import partial
+
 import cue
 import numpy as np
-import pytest
+from ladder import SIZES
 
+from hieros_eqx.config import make_preset, override
 from hieros_eqx.envs import probe
 
 LENGTH, ENVS, HINT = 7, 5, 0.25
@@ -31,15 +34,19 @@ def test_found_is_the_first_time_that_both_are_known():
     assert cue.found_after([0.1, 0.45]) is None
 
 
-def test_a_cue_seen_one_step_before_is_known(tmp_path, monkeypatch):
+def test_a_cue_seen_one_step_before_is_known():
     """Paid for the cue alone, at once: the least that a world model must find."""
-    monkeypatch.setattr(cue.probe, "memory", lambda delay, hint, **kwargs: probe.observation_value(**kwargs))
-    arguments = ["--seeds", "0", "3", "--updates", "150", "--set", "training.sequence=8"]
-    record = cue.main([*arguments, "--results", str(tmp_path)])
-    seeds = record["seeds"]
-    assert list(seeds) == ["0", "3"] and seeds["0"]["correlation"] != seeds["3"]["correlation"]
-    for found in seeds.values():
-        assert len(found["correlation"]) == 3 and found["correlation"][-1] > 0.8
-    assert str(tmp_path) not in (tmp_path / "cue.jsonl").read_text()
-    with pytest.raises(SystemExit):
-        cue.main(["--delay", "many"])
+    config = override(make_preset("laptop"), ["levels=1", *SIZES, "training.sequence=8"])
+    make = partial(probe.observation_value, num_envs=config.training.batch)
+    begin, *_, end = cue.correlations(config, make, seeds=(0, 3), updates=3 * cue.BLOCK)
+    assert begin[0] != begin[1] and max(begin) < 0.8 < min(end)
+
+
+def test_the_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(cue, "correlations", lambda *_: iter([[0.1, 0.2], [0.3, 0.75]]))
+    record = cue.main(["--seeds", "4", "7", "--delay", "3", "--results", str(tmp_path)])
+    assert record["seeds"] == {
+        "4": {"found_after": None, "correlation": [0.1, 0.3]},
+        "7": {"found_after": 2 * cue.BLOCK, "correlation": [0.2, 0.75]},
+    }
+    assert record["delay"] == 3 and str(tmp_path) not in (tmp_path / "cue.jsonl").read_text()
