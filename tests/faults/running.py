@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -29,6 +30,8 @@ class Run:
         self.result = None
         self.said: list[str] = []
         """What was told while it ran, of all calls."""
+        self.saver: Saver | None = None
+        """Of the newest call."""
 
     def go_on(self, stop_after: int | None = None, env=None, callbacks: Sequence = (), **saving):
         """Begin or continue; return what `train` does. Stopped after some steps, as a signal would.
@@ -38,13 +41,15 @@ class Run:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(loop, "stop_requests", lambda: _stop(stop_after))
             patch.setattr(loop, "make_progress", lambda *_, **__: Silent(self.said))
-            patch.setattr(
-                loop, "Saver", lambda run, training, *rest: Saver(run, replace(training, **saving), *rest)
-            )
+            patch.setattr(loop, "Saver", partial(self._make_saver, saving))
             self.result = train(
                 self.config, env, run_dir=self.path, callbacks=callbacks, progress=False, command="pytest"
             )
         return self.result
+
+    def _make_saver(self, saving, run, training, *rest) -> Saver:
+        self.saver = Saver(run, replace(training, **saving), *rest)
+        return self.saver
 
     def copy(self, path: Path, keep: Sequence[int] | None = None) -> "Run":
         """Return a copy that has the checkpoints at the steps `keep` alone; None: all."""

@@ -43,6 +43,7 @@ def test_a_disk_that_is_full_for_a_while(finished, disk):
 
     def look(_state, record):
         if record["env_step"] == 60:
+            run.saver.wait()
             assert run.steps == [24, 30]
             assert listing(run.checkpoints) == before
             ballast.unlink()
