@@ -6,7 +6,8 @@ Neither actor nor replay is in the way: every update has new steps of `training.
 random actions, one sequence after the other, each begun with the latents that the last one ended in. Sizes
 are the ladder's. Measured over every 50 updates is how the reward that is foretold for the last step of an
 episode correlates with the true one: near 1 where cue and action are known, `hint / sqrt(1 + hint^2)` at best
-where the cue alone is, 0 where neither. Adds one line to `results/cue.jsonl`.
+where the cue alone is, 0 where neither. Where delays differ, only the longest third of them counts. Adds one
+line to `results/cue.jsonl`.
 """
 
 import argparse
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--delay", type=int, default=10, help="steps from the cue to the action that counts")
+    parser.add_argument(
+        "--least-delay", type=int, help="delays are drawn from here on; default: all are equal"
+    )
     parser.add_argument("--hint", type=float, default=0.5, help="what the cue pays, whatever the action")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
     parser.add_argument("--updates", type=int, default=4_000)
@@ -46,16 +50,25 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     chosen = parser.parse_args(arguments)
     chosen.preset = "laptop"
     config = override(make_preset(chosen.preset), ["levels=1", *SIZES, *chosen.set])
-    make = partial(probe.memory, num_envs=config.training.batch, delay=chosen.delay, hint=chosen.hint)
+    make = partial(
+        probe.memory,
+        num_envs=config.training.batch,
+        delay=chosen.delay,
+        least_delay=chosen.least_delay,
+        hint=chosen.hint,
+    )
+    spread = 0 if chosen.least_delay is None else chosen.delay - chosen.least_delay
+    counted = chosen.delay + 1 - spread // 3
     start = time.perf_counter()
     rows = []
-    for row in correlations(config, make, chosen.seeds, chosen.updates):
+    for row in correlations(config, make, chosen.seeds, chosen.updates, counted):
         rows.append(row)
         rate = len(rows) * BLOCK / (time.perf_counter() - start)
         told = ", ".join(f"{value:.2f}" for value in row)
         print(f"update {len(rows) * BLOCK:,} of {chosen.updates:,}, {rate:.1f} updates/s, {told}", flush=True)
     measured = {
         "delay": chosen.delay,
+        "least_delay": chosen.least_delay,
         "hint": chosen.hint,
         "seconds": time.perf_counter() - start,
         "seeds": {
@@ -72,9 +85,12 @@ def found_after(correlation: Sequence[float]) -> int | None:
 
 
 def correlations(
-    config: HierosConfig, make: Callable[..., VectorEnv], seeds: Sequence[int], updates: int
+    config: HierosConfig, make: Callable[..., VectorEnv], seeds: Sequence[int], updates: int, least: int = 1
 ) -> Iterator[list[float]]:
-    """Train a world model of every seed; yield the correlation of each over every `BLOCK` updates."""
+    """Train a world model of every seed; yield the correlation of each over every `BLOCK` updates.
+
+    Only episodes of `least` steps after their first observation, or more, count for it.
+    """
     envs = [make(seed=seed) for seed in seeds]
     streams = [sequences(env, config.training.sequence, seed) for env, seed in zip(envs, seeds, strict=True)]
     models = stack([init_params(config, envs[0].spaces, jax.random.key(s)).worker.world_model for s in seeds])
@@ -83,31 +99,34 @@ def correlations(
     before = jax.vmap(lambda model: model.initial((config.training.batch,)))(models)
     foretold, rewards = [], []
     for update in range(1, updates + 1):
-        batch: Batch = jax.tree.map(lambda *x: np.stack(x), *map(next, streams))
+        batch, age = jax.tree.map(lambda *x: np.stack(x), *map(next, streams))
         models, optimizers, keys, before, reward = learn(
             models, optimizers, keys, before, batch, config=config
         )
         foretold.append(reward)
-        rewards.append(np.where(batch.is_last, batch.reward, np.nan))
+        rewards.append(np.where(batch.is_last & (age >= least), batch.reward, np.nan))
         if update % BLOCK == 0:
             pairs = zip(np.stack(foretold, axis=1), np.stack(rewards, axis=1), strict=True)
             yield [float(np.corrcoef(x[~np.isnan(y)], y[~np.isnan(y)])[0, 1]) for x, y in pairs]
             foretold, rewards = [], []
 
 
-def sequences(env: VectorEnv, length: int, seed: int) -> Iterator[Batch]:
-    """Yield what comes of random actions, `length` steps at a time, without a gap."""
+def sequences(env: VectorEnv, length: int, seed: int) -> Iterator[tuple[Batch, np.ndarray]]:
+    """Yield what comes of random actions, `length` steps at a time, without a gap, and the episodes' ages."""
     rng, size = np.random.default_rng(seed), env.spaces.action.size
-    step, action = env.reset(), np.zeros(env.num_envs, np.int64)
+    step, action, age = env.reset(), np.zeros(env.num_envs, np.int64), np.zeros(env.num_envs, np.int64)
     while True:
-        steps, led = [], []
+        steps, led, ages = [], [], []
         for _ in range(length):
             steps.append(step)
             led.append(np.eye(size, dtype=np.float32)[action] * ~step.is_first[:, None])
+            ages.append(age)
             action = rng.integers(size, size=env.num_envs)
             step = env.step(action)
+            age = np.where(step.is_first, 0, age + 1)
         rows = jax.tree.map(lambda *x: np.stack(x), *steps)._asdict()
-        yield Batch(**rows, previous_action=np.stack(led), action=None, code=None, before=None)  # type: ignore[arg-type]
+        batch = Batch(**rows, previous_action=np.stack(led), action=None, code=None, before=None)  # type: ignore[arg-type]
+        yield batch, np.stack(ages)
 
 
 @partial(jax.jit, static_argnames="config", donate_argnums=(0, 1, 2, 3))

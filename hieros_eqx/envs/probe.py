@@ -31,15 +31,17 @@ class Moment(NamedTuple):
     time: Int[np.ndarray, " env"]  # 0 at the first observation
     cue: Int[np.ndarray, " env"]
     cue_before: Int[np.ndarray, " env"]  # of the episode before; 0 in the first
+    length: Int[np.ndarray, " env"]  # steps of the episode after its first observation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
     """What makes one probe: functions of the moment and of the action that led to it."""
 
-    length: int  # steps after the first observation
+    length: int  # steps after the first observation, at most
     observe: Callable[[Moment], list[np.ndarray]]  # features
     reward: Callable[[Moment, np.ndarray], np.ndarray]
+    least_length: int | None = None  # lengths are drawn from here on; None: all are equal
     truncates: bool = False  # rather than terminates
     cues: tuple[int, ...] = (-1, 1)
 
@@ -129,21 +131,32 @@ def action_from_observation(*, num_envs: int = 1, seed: int = 0, images: bool = 
 
 
 def memory(
-    *, num_envs: int = 1, seed: int = 0, images: bool = False, delay: int = 4, hint: float = 0.0
+    *,
+    num_envs: int = 1,
+    seed: int = 0,
+    images: bool = False,
+    delay: int = 4,
+    least_delay: int | None = None,
+    hint: float = 0.0,
 ) -> VectorEnv:
     """The cue shows only at the start (then 0) and counts for the action `delay` steps later.
 
+    With `least_delay` every episode draws its own delay, evenly from there to `delay`.
     The second feature is 1 when the next action counts, else -1. The reward is 1 for the right action, else
     -1; in it the cue by itself foretells nothing, so that recalling it pays only together with the action. A
     `hint` adds `hint * cue`, whatever the action: nothing on average, but a first reason to recall.
     """
-    if delay < 1:
-        raise EnvError(f"wanted a delay of at least 1, got {delay}")
+    least = delay if least_delay is None else least_delay
+    if not 1 <= least <= delay:
+        raise EnvError(
+            f"wanted delays of at least 1, the least no more than the delay, got {least} to {delay}"
+        )
     return _env(
         Probe(
             length=delay + 1,
-            observe=lambda at: [at.cue * (at.time == 0), np.where(at.time >= delay, 1, -1)],
-            reward=lambda at, action: (_obeys(at.cue, action) + hint * at.cue) * (at.time > delay),
+            least_length=least + 1,
+            observe=lambda at: [at.cue * (at.time == 0), np.where(at.time >= at.length - 1, 1, -1)],
+            reward=lambda at, action: (_obeys(at.cue, action) + hint * at.cue) * (at.time >= at.length),
         ),
         num_envs,
         seed,
@@ -213,6 +226,7 @@ class ProbeSimulator:
         self._cue = np.zeros(num_envs, np.int64)
         self._action = np.zeros(num_envs, np.int32)
         self._cue_before = np.zeros(num_envs, np.int64)
+        self._length = np.full(num_envs, probe.length)
         features = len(probe.observe(self._now()))
         self.spaces = Spaces(
             observation=ObservationSpace(
@@ -234,7 +248,7 @@ class ProbeSimulator:
 
     def recv(self) -> RawStep:
         """What came of it."""
-        over = self._time >= self._probe.length
+        over = self._time >= self._length
         reward: Float[np.ndarray, " env"] = self._probe.reward(self._now(), self._action).astype(float)
         cut = over & self._probe.truncates
         return RawStep(self._observe(), reward, over & ~cut, cut)
@@ -247,9 +261,11 @@ class ProbeSimulator:
         for i in np.flatnonzero(where):
             self._cue_before[i] = self._cue[i]
             self._cue[i] = self._rngs[i].choice(self._probe.cues)
+            if self._probe.least_length not in (None, self._probe.length):
+                self._length[i] = self._rngs[i].integers(self._probe.least_length, self._probe.length + 1)
 
     def _now(self) -> Moment:
-        return Moment(self._time, self._cue, self._cue_before)
+        return Moment(self._time, self._cue, self._cue_before, self._length)
 
     def _observe(self) -> np.ndarray:
         vector = np.stack(self._probe.observe(self._now()), axis=1).astype(np.float32)

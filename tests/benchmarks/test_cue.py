@@ -15,15 +15,16 @@ LENGTH, ENVS, HINT = 7, 5, 0.25
 def test_sequences_follow_each_other_without_a_gap():
     """An episode over two steps has four rows: cue, nothing, the action that counts, its reward."""
     stream = cue.sequences(probe.memory(num_envs=ENVS, delay=2, hint=HINT), LENGTH, seed=0)
-    first, *others = (next(stream) for _ in range(4))
+    batches, ages = zip(*(next(stream) for _ in range(4)), strict=True)
     rows = {
-        name: np.concatenate([getattr(batch, name) for batch in (first, *others)])
+        name: np.concatenate([getattr(batch, name) for batch in batches])
         for name in ("observation", "previous_action", "reward", "is_first", "is_last")
     }
     assert rows["is_first"][::4].all() and rows["is_first"].sum() == LENGTH * ENVS
     assert rows["is_last"][3::4].all() and rows["is_last"].sum() == LENGTH * ENVS
     assert (rows["previous_action"].sum(axis=-1) == ~rows["is_first"]).all()
     assert (rows["reward"][~rows["is_last"]] == 0).all()
+    np.testing.assert_array_equal(np.concatenate(ages)[:, 0], np.arange(4 * LENGTH) % 4)
     shown = rows["observation"][::4, :, 0]
     obeyed = np.where(rows["previous_action"][3::4, :, 1] == (shown > 0), 1, -1)
     np.testing.assert_allclose(rows["reward"][3::4], obeyed + HINT * shown)

@@ -110,6 +110,23 @@ def test_the_cue_is_gone_when_it_counts(delay):
     assert [s.is_last[0] for s in steps] == [False] * (delay + 1) + [True]
 
 
+def test_delays_are_drawn_evenly_and_the_cue_counts_at_their_end():
+    env, delays, time = CheckedEnv(memory(num_envs=1, seed=5, least_delay=2, delay=4)), [], 0
+    now, recall = env.reset(), Recall()
+    for _ in range(3000):
+        counts = now.observation[0, 1] == 1
+        now, time = env.step(recall(now.observation)), time + 1
+        assert now.is_last[0] == counts and now.reward[0] == counts
+        if now.is_last[0]:
+            delays.append(time - 1)
+            now, time = env.step(np.zeros(1, int)), 0
+    shares = np.bincount(delays) / len(delays)
+    assert list(shares[:2]) == [0, 0] and len(shares) == 5
+    np.testing.assert_allclose(
+        shares[2:], 1 / 3, atol=4 * np.sqrt(2 / 9 / len(delays))
+    )  # four standard errors
+
+
 @pytest.mark.parametrize("action", [0, 1])
 def test_a_hint_tells_the_cue_whatever_the_action(action):
     env = memory(num_envs=16, delay=2, hint=0.5)
@@ -171,7 +188,14 @@ def test_impossible_lengths(bad):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: memory(delay=0), lambda: discounting(length=0), lambda: truncation(length=0)]
+    "make",
+    [
+        lambda: memory(delay=0),
+        lambda: memory(delay=3, least_delay=4),
+        lambda: memory(least_delay=0),
+        lambda: discounting(length=0),
+        lambda: truncation(length=0),
+    ],
 )
 def test_impossible_probes(make):
     with pytest.raises(EnvError, match="at least 1"):
