@@ -142,11 +142,12 @@ def _learn_one(model, optimizer, key, before: Latent, batch: Batch, *, config: H
         noise_key, (*batch.reward.shape, sizes.stoch, sizes.classes), batch.reward.dtype
     )
     gradient = jax.grad(world_model_loss, has_aux=True)
-    gradients, (latent, _) = gradient(model, batch._replace(before=before), gumbel, sizes)
+    gradients, (latent, means, _) = gradient(model, batch._replace(before=before), gumbel, sizes)
     foretold = model.predict_reward(latent)
     model, optimizer, _ = apply_gradients(
         world_model_optimizer(config.optimizer), gradients, optimizer, model
     )
+    model = model.recentred(means)
     return model, optimizer, key, jax.tree.map(lambda x: x[-1], latent), foretold
 
 

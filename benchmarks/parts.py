@@ -140,7 +140,7 @@ def _encode(encoder: Any, observation: Any) -> Any:
 
 
 def _scan(stack: Any, u: Any, is_first: Any, state: Any) -> Any:
-    y, states = stack.scan(stack.prepare(), u, is_first, state)
+    y, states, _ = stack.scan(stack.prepare(), u, is_first, state)
     return y.sum() + states.sum()
 
 

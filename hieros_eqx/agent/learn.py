@@ -126,11 +126,11 @@ def imagination_starts(latent: Latent, batch: Batch) -> tuple[Latent, Array, Arr
 def _learn_world_model(level, learner, batch, key, config):
     gumbel = random.gumbel(key, _posterior_shape(batch, config), batch.reward.dtype)
     gradient = jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)
-    gradients, (latent, metrics) = gradient(level.world_model, batch, gumbel, config.world_model)
+    gradients, (latent, means, metrics) = gradient(level.world_model, batch, gumbel, config.world_model)
     world_model, optimizer_state, norm = apply_gradients(
         world_model_optimizer(config.optimizer), gradients, learner.world_model_optimizer, level.world_model
     )
-    return world_model, optimizer_state, latent, metrics, norm
+    return world_model.recentred(means), optimizer_state, latent, metrics, norm
 
 
 def _posterior_shape(batch: Batch, config: HierosConfig) -> tuple[int, ...]:

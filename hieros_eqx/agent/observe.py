@@ -1,6 +1,6 @@
 """The world model's station: from a batch to posterior latents and losses."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 
@@ -30,8 +30,8 @@ def world_model_loss(
     batch: Batch,
     gumbel: Float[Array, "time batch stoch classes"],
     config: WorldModelConfig,
-) -> tuple[Float[Array, ""], tuple[Latent, WorldModelMetrics]]:
-    """Return `L_pred + 0.5 L_dyn + 0.1 L_rep` (section 2), the posterior latents and the parts.
+) -> tuple[Float[Array, ""], tuple[Latent, Any, WorldModelMetrics]]:
+    """Return `L_pred + 0.5 L_dyn + 0.1 L_rep` (section 2), posterior latents, `Observed.means`, the parts.
 
     The head p(z | h) is trained beside: its inputs and targets carry no gradient.
     """
@@ -48,4 +48,4 @@ def world_model_loss(
         posterior_entropy=entropy(observed.posterior).sum(axis=-1).mean(),
         prior_entropy=entropy(observed.prior).sum(axis=-1).mean(),
     )
-    return loss, (stop_gradient(observed.latent), metrics)
+    return loss, (stop_gradient(observed.latent), observed.means, metrics)

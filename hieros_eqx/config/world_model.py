@@ -28,6 +28,8 @@ class S5Config:
     """SSM state at the start of an episode."""
     step_min: float = option(0.001, above=0)
     step_max: float = option(0.1, above=0)
+    centre_rate: float = option(0.0, at_least=0, at_most=1)
+    """Rate of the running mean that is taken from what an S5 layer takes in; 0: nothing is (decision 022)."""
 
     def __post_init__(self):
         validate(self)

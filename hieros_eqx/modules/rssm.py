@@ -107,6 +107,11 @@ class RSSM(AbstractWorldModel):
         prior = self.prior(deter)
         return self._latent(categorical.sample(prior, gumbel), deter, latent, prior)
 
+    def recentred(self, means: None) -> "RSSM":
+        """Return the model itself: it has no running means."""
+        del means
+        return self
+
     def _observe(self, embedded, previous_action, is_first, before, gumbel):
         xp = namespace(before.deter)
         start = trailing(xp.tanh(self.start), before.deter)

@@ -79,8 +79,8 @@ class S5WM(AbstractWorldModel):
         xp = namespace(stoch)
         previous_stoch = xp.concatenate([before.stoch[None], stoch[:-1]])
         u = self._input(previous_stoch, previous_action, is_first)
-        y, states = self.stack.scan(prepared, u, is_first, before.state)
-        return self._observed(stoch, posterior, y, states)
+        y, states, means = self.stack.scan(prepared, u, is_first, before.state)
+        return self._observed(stoch, posterior, y, states)._replace(means=means)
 
     def observe_step(
         self,
@@ -113,6 +113,10 @@ class S5WM(AbstractWorldModel):
         m = self.output(y)
         prior = self.prior(m)
         return self._latent(categorical.sample(prior, gumbel), m, state, prior)
+
+    def recentred(self, means: Float[Array, "layers width"] | None) -> "S5WM":
+        """Return the model with the centres of its S5 layers moved towards the means of a batch."""
+        return eqx.tree_at(lambda model: model.stack, self, self.stack.recentred(means))
 
     def _input(self, stoch, action, is_first):
         xp = namespace(stoch, action)

@@ -19,6 +19,7 @@ class Observed(NamedTuple):
     latent: Latent
     posterior: Any  # float [... stoch classes]: q(z | o)
     prior: Any  # float [... stoch classes]: p(z | m)
+    means: Any = None  # what `recentred` wants of a sequence, without gradient
 
 
 class WorldModelLosses(NamedTuple):
@@ -91,6 +92,10 @@ class AbstractWorldModel(eqx.Module):
         gumbel: Float[Array, "*batch stoch classes"],
     ) -> Latent:
         """Return the latent after an action, with z from the prior."""
+
+    @abstractmethod
+    def recentred(self, means: Any) -> "AbstractWorldModel":
+        """Return the model with its running means, where it has any, moved towards those of `Observed`."""
 
     def initial(self, batch_shape: tuple[int, ...]) -> Latent:
         """Return the latent that carries nothing: all zeros."""

@@ -96,7 +96,7 @@ def both_signals(level, learner, batch, key):
     """
     posterior_key, imagine_key = random.split(key, 2)
     gumbel = 1e3 * random.gumbel(posterior_key, learning._posterior_shape(batch, CONFIG), jnp.float32)
-    _, (latent, _) = world_model_loss(level.world_model, batch, gumbel, CONFIG.world_model)
+    _, (latent, *_) = world_model_loss(level.world_model, batch, gumbel, CONFIG.world_model)
     starts, code, alive = learning.imagination_starts(latent, batch)
     rollout = imagine(level, starts, code, imagine_key, CONFIG.behaviour)
     given = level, learner, batch, rollout, code, alive, gumbel

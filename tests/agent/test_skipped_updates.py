@@ -55,9 +55,9 @@ def one_level():
         spread, beta = behaviour.update_return_range, learning.adapt_beta
 
         def world_model_loss(model, *args):
-            loss, (latent, metrics) = wm(poisoned(model, fault["world_model gradient"]), *args)
+            loss, (latent, means, metrics) = wm(poisoned(model, fault["world_model gradient"]), *args)
             bad = fault["world_model loss"]
-            return loss + bad, (latent, metrics._replace(loss=metrics.loss + bad))
+            return loss + bad, (latent, means, metrics._replace(loss=metrics.loss + bad))
 
         def actor_loss(model, *args):
             loss, entropy = actor(poisoned(model, fault["actor gradient"]), *args)

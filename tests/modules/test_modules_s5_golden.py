@@ -146,7 +146,7 @@ def block_states(golden, key):
 @pytest.mark.usefixtures("reference_eps")
 def test_block_sequence(golden, stack, load):
     stack, (u, reset) = load(stack), load(time_major(golden, "block"))
-    y, states = stack.scan(stack.prepare(), u, reset, load(np.zeros((4, 32))))
+    y, states, _ = stack.scan(stack.prepare(), u, reset, load(np.zeros((4, 32))))
     want = np.swapaxes(golden["block.output"], 0, 1)
     np.testing.assert_allclose(with_last_norm(golden, np.asarray(y)), want, **TOLERANCE)
     np.testing.assert_allclose(states, np.swapaxes(block_states(golden, "block.states"), 0, 1), **TOLERANCE)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from hieros_eqx.backend import to_numpy
+from hieros_eqx.backend import to_jax, to_numpy
 from hieros_eqx.core.hippo import hippo_legs_normal
 from hieros_eqx.modules import S5SSM, S5Stack
 from tests.modules.builders import B, T, filled, tiny
@@ -18,6 +18,7 @@ ALTERNATIVES = [
     {"ff_layers": 1},
     {"discretization": "bilinear"},
     {"reset_state": "zeros"},
+    {"centre_rate": 0.25},
 ]
 
 
@@ -42,7 +43,7 @@ def b_and_c(ssm):
     return (ssm.b[:, :size] + 1j * ssm.b[:, size:]).T, (ssm.c[:size] - 1j * ssm.c[size:]).T
 
 
-def layer_step(layer, x, before, method):
+def layer_step(layer, x, before, centre, method):
     """One S5 layer with complex numbers, from its parameters."""
     ssm = layer.ssm
     eigenvalue = np.minimum(ssm.eigenvalues[:, 0], -1e-4) + 1j * ssm.eigenvalues[:, 1]
@@ -51,7 +52,7 @@ def layer_step(layer, x, before, method):
         a_bar, gain = np.exp(eigenvalue * dt), (np.exp(eigenvalue * dt) - 1) / eigenvalue
     else:
         a_bar, gain = (1 + eigenvalue * dt / 2) / (1 - eigenvalue * dt / 2), dt / (1 - eigenvalue * dt / 2)
-    u = norm(x, layer.norm)
+    u = norm(x, layer.norm) - centre
     after = a_bar * before + gain * (b @ u)
     return x + gelu(((c @ after).real + ssm.d * u) @ layer.mix.weight), after
 
@@ -61,7 +62,8 @@ def stack_step(stack, x, before):
     after, i = [], 0
     for block in stack.blocks:
         for layer in block.layers:
-            x, state = layer_step(layer, x, before[i], stack.config.discretization)
+            centre = 0 if stack.centre is None else stack.centre[i]
+            x, state = layer_step(layer, x, before[i], centre, stack.config.discretization)
             after.append(state)
             i += 1
         if block.ff is not None:
@@ -85,7 +87,7 @@ def arguments(rng, stack):
 
 def test_scan_is_the_definition(rng, stack):
     u, reset, state = arguments(rng, stack)
-    y, states = stack.scan(stack.prepare(), u, reset, state)
+    y, states, _ = stack.scan(stack.prepare(), u, reset, state)
     layers, size = stack.config.num_layers, stack.config.state
     first = np.zeros((layers, size), complex) if stack.initial is None else stack.initial @ [1, 1j]
     for b in range(B):
@@ -100,11 +102,40 @@ def test_scan_is_the_definition(rng, stack):
 def test_steps_are_the_scan(rng, stack):
     u, reset, state = arguments(rng, stack)
     prepared = stack.prepare()
-    y, states = stack.scan(prepared, u, reset, state)
+    y, states, _ = stack.scan(prepared, u, reset, state)
     for t in range(T):
         out, state = stack.step(prepared, u[t], reset[t], state)
         np.testing.assert_allclose(out, y[t], rtol=1e-11)
         np.testing.assert_allclose(state, states[t], rtol=1e-11, atol=1e-12)
+
+
+def test_centres_follow_the_means_of_what_layers_take_in(rng):
+    """Those of the first layer by hand; without the option nothing moves, and nothing is there to move."""
+    stack = filled(partial(S5Stack, tiny(centre_rate=0.25).s5), rng)
+    u, reset, state = arguments(rng, stack)
+    *_, means = stack.scan(stack.prepare(), u, reset, state)
+    moved = stack.recentred(means)
+    want = np.mean([norm(row, stack.blocks[0].layers[0].norm) for row in u.reshape(-1, 6)], axis=0)
+    np.testing.assert_allclose(means[0], want, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(moved.centre, 0.75 * stack.centre + 0.25 * means, rtol=1e-12)
+    assert moved.blocks[0].layers[0].ssm.b is stack.blocks[0].layers[0].ssm.b
+
+    plain = filled(partial(S5Stack, tiny().s5), rng)
+    *_, means = plain.scan(plain.prepare(), u, reset, state)
+    assert plain.centre is None and means is None and plain.recentred(None) is plain
+
+
+@pytest.mark.x64
+def test_gradients_do_not_reach_centres(rng):
+    stack = filled(partial(S5Stack, tiny(centre_rate=0.25).s5), rng)
+    inputs = arguments(rng, stack)
+
+    def loss(stack):
+        y, states, means = stack.scan(stack.prepare(), *to_jax(inputs))
+        return (y**2).sum() + (states**2).sum() + (means**2).sum()
+
+    gradient = jax.jit(jax.grad(loss))(to_jax(stack))
+    assert not np.any(gradient.centre) and np.any(gradient.blocks[0].layers[0].norm.offset)
 
 
 @pytest.fixture(scope="module")
