@@ -15,6 +15,7 @@ and for a task draws its returns beside it.
 """
 
 import argparse
+import hashlib
 import re
 import sys
 import time
@@ -41,6 +42,7 @@ from hieros_eqx.training.log import read
 from hieros_eqx.training.run_dir import RunDir
 
 GROUPS: dict[str, Mapping[str, Any]] = {"ladder": LADDER, "tasks": TASKS, "worlds": WORLDS}
+LONGEST_CASE = 200  # characters; a name on disk may have 255
 
 
 def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -153,10 +155,14 @@ def variant_of(member: Any, chosen: argparse.Namespace) -> tuple[str, ...]:
 
 
 def case_of(name: str, config: HierosConfig, chosen: argparse.Namespace, *more: str) -> str:
-    """Return the name of one case, which is that of its run directory."""
+    """Return the name of one case, which is that of its run directory; of a long one, part and a digest."""
     seeds = "seeds" + "_".join(str(seed) for seed in config.all_seeds)
     settings = [re.sub(r"\W+", "_", setting).strip("_") for setting in chosen.set]
-    return "-".join([name, f"levels{config.levels}", config.world_model.kind, seeds, *more, *settings])
+    case = "-".join([name, f"levels{config.levels}", config.world_model.kind, seeds, *more, *settings])
+    if len(case) <= LONGEST_CASE:
+        return case
+    digest = hashlib.sha256(case.encode()).hexdigest()[:8]
+    return f"{case[: LONGEST_CASE - len(digest) - 1]}-{digest}"
 
 
 def solve(name: str, chosen: argparse.Namespace) -> dict[str, Any]:

@@ -140,6 +140,17 @@ def test_tasks_name_environments():
     )
 
 
+def test_names_of_many_changes_are_short_enough_for_a_disk_and_differ():
+    def case(last):
+        sets = [word for i in range(20) for word in ("--set", f"world_model.s5.step_max=0.1{i}")]
+        chosen = learning.parse(["ladder.memory_4", *sets, "--set", last])
+        return learning.case_of("memory_4", ladder.LADDER["memory_4"].config([0]), chosen)
+
+    one, other = case("world_model.unimix=0.1"), case("world_model.unimix=0.2")
+    assert len(one) == len(other) == learning.LONGEST_CASE and one != other
+    assert one.startswith("memory_4-levels1-s5wm-seeds0-world_model_s5_step_max_0_10-")
+
+
 def test_an_unknown_name_is_told():
     with pytest.raises(SystemExit, match="wanted ladder or tasks or worlds"):
         learning.main(["ladder.flying"])
