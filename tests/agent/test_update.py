@@ -23,8 +23,15 @@ compiled = importlib.import_module("hieros_eqx.agent.update")
 ALTERNATIVES = {
     "intermediate_states": False,
     "world_model": {
-        "s5": {"double": False, "ff_layers": 1, "discretization": "bilinear", "reset_state": "zeros"},
+        "s5": {
+            "double": False,
+            "ff_layers": 1,
+            "discretization": "bilinear",
+            "reset_state": "zeros",
+            "centre_rate": 0.5,
+        },
         "state_as_deter": False,
+        "normalize_deter": True,
         "bin_space": "symlog",
         "upper_loss": "symlog_mse",
     },
@@ -203,6 +210,9 @@ def test_every_alternative_trains():
     after, flat = on_host(strip(state)), flatten(on_host(metrics))
     assert all(np.isfinite(v) for v in flat.values())
     assert changed(before.params.worker.world_model, after.params.worker.world_model) > 0.8
+    for level in (after.params.worker, *after.params.upper[:1]):
+        # half of the mean of what is layer-normalised, which the optimiser's rate would not reach
+        assert 0.05 < np.abs(level.world_model.stack.centre).mean() < 0.5
     for old, new in zip(before.replay, after.replay, strict=True):
         np.testing.assert_array_equal(old.deter, new.deter)  # frozen
     assert after.learner.worker.autoencoder_beta != before.learner.worker.autoencoder_beta

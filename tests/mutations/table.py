@@ -127,6 +127,13 @@ MUTATIONS = (
         "tests/agent/test_precision.py",
     ),
     Mutation(
+        "centres of S5 layers that never move",
+        "agent/learn.py",
+        "world_model.recentred(means)",
+        "world_model",
+        "tests/agent/test_update.py",
+    ),
+    Mutation(
         "skipping: gradients that are not finite are let through",
         "agent/skip.py",
         "numbers = [*losses, *norms, ",
