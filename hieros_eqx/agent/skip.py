@@ -24,8 +24,8 @@ def is_finite(
     # them, and its step, which is below ten times the rate (of a rate and an eps that leave float32 room: not
     # 1e37, not 1e-39). So parameters and slow critics need no look of their own. A gradient can be finite
     # where its loss is not, so losses count too; that of the world model reads every latent that goes back
-    # into replay, and with them the means that centres follow. Return range and beta owe nothing to gradients. All other metrics are only watched: one
-    # that a configuration makes infinite decides nothing.
+    # into replay, and the inputs whose means move centres. Return range and beta owe nothing to gradients.
+    # All other metrics are only watched: one that a configuration makes infinite decides nothing.
     numbers = [*losses, *norms, learner.return_range, learner.autoencoder_beta]
     zero_or_nan = jnp.stack([(0 * x).sum().astype(jnp.float32) for x in numbers]).sum()
     return jnp.exp(zero_or_nan) == 1  # a scalar so dear that XLA does not compute it anew in every `where`
