@@ -54,6 +54,15 @@ REMEMBERING = (  # an exclusive or of cue and action: larger networks leave the 
     "world_model.deter=64",
     "optimizer.world_model_rate=3e-3",
 )
+RECALLING = (  # over many steps: nothing may drown the cue on its way (decision 022)
+    *REMEMBERING,
+    "world_model.s5.centre_rate=0.1",
+    "world_model.normalize_deter=true",
+    "world_model.posterior_scale=16",
+    "world_model.unimix=0.001",
+    "training.sequence=128",
+    "training.train_every=8",
+)
 CATCHING = (  # a picture pays for what z tells of a small thing only once its place is nearly known
     "world_model.cnn_depth=8",
     "world_model.hidden=64",
@@ -208,11 +217,11 @@ LADDER: dict[str, Rung] = {
     "memory_60": Rung(
         make=partial(probe.memory, delay=60),
         ability="a cue that counts 60 steps later",
-        env_steps=120_000,
+        env_steps=60_000,
         play=620,
         measure=returns,
         least=(("return", 0.8),),
-        changes=(*REMEMBERING, "training.sequence=128", "training.train_every=16"),
+        changes=RECALLING,
         images=False,
     ),
     "hinted_memory_60": Rung(
@@ -222,7 +231,7 @@ LADDER: dict[str, Rung] = {
         play=620,
         measure=returns,
         least=(("return", 0.8),),
-        changes=("training.sequence=128", "training.train_every=16"),
+        changes=RECALLING,
         images=False,
     ),
     "episode_reset": Rung(
