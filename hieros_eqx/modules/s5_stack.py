@@ -149,9 +149,9 @@ class S5Stack(eqx.Module):
         Float[Array, "time *batch state"],
         Float[Array, "layers width"] | None,
     ]:
-        """Return outputs and states of a sequence, and what `recentred` wants of it.
+        """Return outputs and states of a sequence, and the means of what layers took in, for `recentred`.
 
-        `state` is the one before index 0. Where `reset[t]`, step t starts from the initial state instead of
+        `state` is the one before index 0. There are means where there are centres. Where `reset[t]`, step t starts from the initial state instead of
         the state before.
         """
         return self._run(prepared, u, reset, state, sequence=True)
