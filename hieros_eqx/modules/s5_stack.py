@@ -151,8 +151,8 @@ class S5Stack(eqx.Module):
     ]:
         """Return outputs and states of a sequence, and the means of what layers took in, for `recentred`.
 
-        `state` is the one before index 0. There are means where there are centres. Where `reset[t]`, step t starts from the initial state instead of
-        the state before.
+        `state` is the one before index 0. Where `reset[t]`, step t starts from the initial state instead of
+        the state before. There are means where there are centres.
         """
         return self._run(prepared, u, reset, state, sequence=True)
 
