@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from hieros_eqx.agent.observe import world_model_loss
 from hieros_eqx.agent.optimizers import apply_gradients, init_optimizer, world_model_optimizer
 from hieros_eqx.config import HierosConfig, make_preset, override
 from hieros_eqx.envs import VectorEnv, probe
+from hieros_eqx.modules import Precision
 from hieros_eqx.types import Batch, Latent
 
 BLOCK = 50  # updates to a correlation
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="one field")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the record goes to")
     chosen = parser.parse_args(arguments)
+    if chosen.updates < BLOCK:
+        parser.error(f"wanted at least {BLOCK} updates, one correlation, got {chosen.updates}")
     chosen.preset = "laptop"
     config = override(make_preset(chosen.preset), ["levels=1", *SIZES, *chosen.set])
     make = partial(
@@ -63,9 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     rows = []
     for row in correlations(config, make, chosen.seeds, chosen.updates, counted):
         rows.append(row)
-        rate = len(rows) * BLOCK / (time.perf_counter() - start)
+        done, taken = len(rows) * BLOCK, time.perf_counter() - start
+        left = timedelta(seconds=round(taken * (chosen.updates - done) / done))
         told = ", ".join(f"{value:.2f}" for value in row)
-        print(f"update {len(rows) * BLOCK:,} of {chosen.updates:,}, {rate:.1f} updates/s, {told}", flush=True)
+        print(
+            f"update {done:,} of {chosen.updates:,}, {done / taken:.1f} updates/s, {left} left, {told}",
+            flush=True,
+        )
     measured = {
         "delay": chosen.delay,
         "least_delay": chosen.least_delay,
@@ -141,7 +149,7 @@ def _learn_one(model, optimizer, key, before: Latent, batch: Batch, *, config: H
     gumbel = jax.random.gumbel(
         noise_key, (*batch.reward.shape, sizes.stoch, sizes.classes), batch.reward.dtype
     )
-    gradient = jax.grad(world_model_loss, has_aux=True)
+    gradient = jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)
     gradients, (latent, means, _) = gradient(model, batch._replace(before=before), gumbel, sizes)
     foretold = model.predict_reward(latent)
     model, optimizer, _ = apply_gradients(

@@ -4,6 +4,7 @@ from functools import partial
 
 import cue
 import numpy as np
+import pytest
 from ladder import SIZES
 
 from hieros_eqx.config import make_preset, override
@@ -50,4 +51,6 @@ def test_the_record(tmp_path, monkeypatch):
         "4": {"found_after": None, "correlation": [0.1, 0.3]},
         "7": {"found_after": 2 * cue.BLOCK, "correlation": [0.2, 0.75]},
     }
+    with pytest.raises(SystemExit):
+        cue.main(["--updates", "1"])
     assert record["delay"] == 3 and str(tmp_path) not in (tmp_path / "cue.jsonl").read_text()
