@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import minigrid
 import numpy as np
 
 from hieros_eqx.config import HierosConfig, make_preset, override
@@ -114,7 +115,7 @@ TASKS: dict[str, Task] = {
         changes=(*VECTORS, "behaviour.horizon=16", "training.train_every=2"),
     ),
     "minigrid_memory": Task(
-        env="MiniGrid-MemoryS7-v0",
+        env=partial(minigrid.one_hot, "MiniGrid-MemoryS7-v0"),
         ability="memory in a partially observed maze",
         env_steps=50_000,
         episodes=200,
