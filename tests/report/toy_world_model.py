@@ -54,6 +54,10 @@ class ToyWorldModel(AbstractWorldModel):
         inputs = (observation, previous_action, is_first, gumbel)
         return Observed(jax.lax.scan(step, before, inputs)[1], None, None)
 
+    def recentred(self, means):
+        del means
+        return self
+
     def observe_step(self, prepared, observation, previous_action, is_first, before, gumbel):  # noqa: ARG002
         time = jnp.where(is_first[:, None], 0.0 * before.state, before.state + 1)
         red = observation[:, 0, 0, :1].astype(jnp.float32)
