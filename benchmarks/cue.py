@@ -14,7 +14,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,14 @@ from ladder import SIZES
 from machine import RESULTS, write
 
 from hieros_eqx.agent.init import init_params
+from hieros_eqx.agent.learn import learn_world_model
 from hieros_eqx.agent.levels import stack
-from hieros_eqx.agent.observe import world_model_loss
-from hieros_eqx.agent.optimizers import apply_gradients, init_optimizer, world_model_optimizer
+from hieros_eqx.agent.optimizers import init_optimizer, world_model_optimizer
 from hieros_eqx.config import HierosConfig, make_preset, override
+from hieros_eqx.core.alignment import previous_action
+from hieros_eqx.core.nn import one_hot
 from hieros_eqx.envs import VectorEnv, probe
-from hieros_eqx.modules import Precision
+from hieros_eqx.training.progress import duration
 from hieros_eqx.types import Batch, Latent
 
 BLOCK = 50  # updates to a correlation
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     for row in correlations(config, make, chosen.seeds, chosen.updates, counted):
         rows.append(row)
         done, taken = len(rows) * BLOCK, time.perf_counter() - start
-        left = timedelta(seconds=round(taken * (chosen.updates - done) / done))
+        left = duration(taken * (chosen.updates - done) / done)
         told = ", ".join(f"{value:.2f}" for value in row)
         print(
             f"update {done:,} of {chosen.updates:,}, {done / taken:.1f} updates/s, {left} left, {told}",
@@ -122,18 +123,21 @@ def correlations(
 def sequences(env: VectorEnv, length: int, seed: int) -> Iterator[tuple[Batch, np.ndarray]]:
     """Yield what comes of random actions, `length` steps at a time, without a gap, and the episodes' ages."""
     rng, size = np.random.default_rng(seed), env.spaces.action.size
-    step, action, age = env.reset(), np.zeros(env.num_envs, np.int64), np.zeros(env.num_envs, np.int64)
+    step, age = env.reset(), np.zeros(env.num_envs, np.int64)
+    before = np.zeros((env.num_envs, size), np.float32)
     while True:
-        steps, led, ages = [], [], []
+        steps, actions, ages = [], [], []
         for _ in range(length):
-            steps.append(step)
-            led.append(np.eye(size, dtype=np.float32)[action] * ~step.is_first[:, None])
-            ages.append(age)
             action = rng.integers(size, size=env.num_envs)
+            steps.append(step)
+            actions.append(one_hot(action, size, np.float32))
+            ages.append(age)
             step = env.step(action)
             age = np.where(step.is_first, 0, age + 1)
-        rows = jax.tree.map(lambda *x: np.stack(x), *steps)._asdict()
-        batch = Batch(**rows, previous_action=np.stack(led), action=None, code=None, before=None)  # type: ignore[arg-type]
+        rows = jax.tree.map(lambda *x: np.stack(x), *steps)
+        action = np.stack(actions)
+        led, before = previous_action(action, rows.is_first, before), action[-1]
+        batch = Batch(**rows._asdict(), action=action, previous_action=led, code=None, before=None)  # type: ignore[arg-type]
         yield batch, np.stack(ages)
 
 
@@ -145,18 +149,10 @@ def learn(models, optimizers, keys, before, batch, *, config):
 
 def _learn_one(model, optimizer, key, before: Latent, batch: Batch, *, config: HierosConfig):
     key, noise_key = jax.random.split(key)
-    sizes = config.world_model
-    gumbel = jax.random.gumbel(
-        noise_key, (*batch.reward.shape, sizes.stoch, sizes.classes), batch.reward.dtype
+    new, optimizer, latent, *_ = learn_world_model(
+        model, optimizer, batch._replace(before=before), noise_key, config
     )
-    gradient = jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)
-    gradients, (latent, means, _) = gradient(model, batch._replace(before=before), gumbel, sizes)
-    foretold = model.predict_reward(latent)
-    model, optimizer, _ = apply_gradients(
-        world_model_optimizer(config.optimizer), gradients, optimizer, model
-    )
-    model = model.recentred(means)
-    return model, optimizer, key, jax.tree.map(lambda x: x[-1], latent), foretold
+    return new, optimizer, key, jax.tree.map(lambda x: x[-1], latent), model.predict_reward(latent)
 
 
 if __name__ == "__main__":

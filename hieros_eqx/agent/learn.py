@@ -26,7 +26,7 @@ from hieros_eqx.agent.subgoal import (
 from hieros_eqx.backend import random
 from hieros_eqx.config import HierosConfig, OptimizerConfig
 from hieros_eqx.core.normalise import ema
-from hieros_eqx.modules import Precision
+from hieros_eqx.modules import AbstractWorldModel, Precision
 from hieros_eqx.types import Array, Batch, Latent
 
 
@@ -62,8 +62,8 @@ def learn(
     """
     before = level, learner
     posterior_key, imagine_key, code_key = random.split(key, 3)
-    world_model, world_model_state, latent, world_model_metrics, world_model_norm = _learn_world_model(
-        level, learner, batch, posterior_key, config
+    world_model, world_model_state, latent, world_model_metrics, world_model_norm = learn_world_model(
+        level.world_model, learner.world_model_optimizer, batch, posterior_key, config
     )
     dreaming = LevelParams(world_model, level.actor, level.critics, level.autoencoder)
     starts, code, alive = imagination_starts(latent, batch)
@@ -123,12 +123,18 @@ def imagination_starts(latent: Latent, batch: Batch) -> tuple[Latent, Array, Arr
     return starts, code, 1 - is_terminal.astype(code.dtype)
 
 
-def _learn_world_model(level, learner, batch, key, config):
+def learn_world_model(
+    world_model: AbstractWorldModel, optimizer_state: Any, batch: Batch, key: Any, config: HierosConfig
+) -> tuple[AbstractWorldModel, Any, Latent, WorldModelMetrics, Array]:
+    """Return world model and optimiser after one update, the batch's latents, metrics, the gradients' norm.
+
+    The first part of `learn`, for who trains a world model alone. The key is consumed.
+    """
     gumbel = random.gumbel(key, _posterior_shape(batch, config), batch.reward.dtype)
     gradient = jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)
-    gradients, (latent, means, metrics) = gradient(level.world_model, batch, gumbel, config.world_model)
+    gradients, (latent, means, metrics) = gradient(world_model, batch, gumbel, config.world_model)
     world_model, optimizer_state, norm = apply_gradients(
-        world_model_optimizer(config.optimizer), gradients, learner.world_model_optimizer, level.world_model
+        world_model_optimizer(config.optimizer), gradients, optimizer_state, world_model
     )
     return world_model.recentred(means), optimizer_state, latent, metrics, norm
 

@@ -154,7 +154,7 @@ def memory(
     return _env(
         Probe(
             length=delay + 1,
-            least_length=least + 1,
+            least_length=None if least_delay is None else least_delay + 1,
             observe=lambda at: [at.cue * (at.time == 0), np.where(at.time >= at.length - 1, 1, -1)],
             reward=lambda at, action: (_obeys(at.cue, action) + hint * at.cue) * (at.time >= at.length),
         ),
@@ -261,7 +261,7 @@ class ProbeSimulator:
         for i in np.flatnonzero(where):
             self._cue_before[i] = self._cue[i]
             self._cue[i] = self._rngs[i].choice(self._probe.cues)
-            if self._probe.least_length not in (None, self._probe.length):
+            if self._probe.least_length is not None:
                 self._length[i] = self._rngs[i].integers(self._probe.least_length, self._probe.length + 1)
 
     def _now(self) -> Moment:

@@ -122,9 +122,8 @@ def test_delays_are_drawn_evenly_and_the_cue_counts_at_their_end():
             now, time = env.step(np.zeros(1, int)), 0
     shares = np.bincount(delays) / len(delays)
     assert list(shares[:2]) == [0, 0] and len(shares) == 5
-    np.testing.assert_allclose(
-        shares[2:], 1 / 3, atol=4 * np.sqrt(2 / 9 / len(delays))
-    )  # four standard errors
+    four_standard_errors = 4 * np.sqrt(2 / 9 / len(delays))
+    np.testing.assert_allclose(shares[2:], 1 / 3, atol=four_standard_errors)
 
 
 @pytest.mark.parametrize("action", [0, 1])
