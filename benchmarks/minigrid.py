@@ -1,7 +1,10 @@
-"""MiniGrid with codes one-hot, as its own `OneHotPartialObsWrapper` shows it.
+"""MiniGrid with the objects in sight one-hot.
 
-A cell's object, colour and state are numbers of a code. Taken as sizes, a key (5) and a ball (6) differ by
-0.15 after symlog: a hundredth of a nat of a reconstruction, for which no z would learn to tell them apart.
+A cell comes as three codes: object, colour, state. Taken as sizes, a key (5) and a ball (6) differ by 0.15
+after symlog: a hundredth of a nat of a reconstruction, for which no z would learn to tell them apart. One-hot
+with ones, they differ by a quarter of a nat, and hundreds of entries weigh as much. Here an object is an entry
+of `SIZE`, and to take one for another costs 9 nats. Colours and states are left out: where all objects are of
+one colour and nothing opens, as in Memory, they follow from the object.
 """
 
 import numpy as np
@@ -9,23 +12,24 @@ import numpy as np
 from hieros_eqx.envs import VectorEnv, make_env
 from hieros_eqx.types import ObservationSpace, Spaces, Timestep
 
-CODES = (11, 6, 3)  # objects, colours, states of a cell
+OBJECTS, CODES = 11, 3  # kinds of objects, codes of a cell
 DIRECTIONS = 4
+SIZE = 20.0
 
 
-def one_hot(name: str, *, num_envs: int = 1, seed: int = 0) -> VectorEnv:
-    """Return environments of an id whose features are the direction and all cells in sight, one-hot."""
-    return OneHotGrid(make_env(env_id=name, keys=("direction", "image"), num_envs=num_envs, seed=seed))
+def objects(name: str, *, num_envs: int = 1, seed: int = 0) -> VectorEnv:
+    """Return environments of an id whose features are the direction and the objects in sight, one-hot."""
+    return ObjectGrid(make_env(env_id=name, keys=("direction", "image"), num_envs=num_envs, seed=seed))
 
 
-class OneHotGrid:
-    """A `VectorEnv` that shows `[direction, cells as codes]` of another one-hot."""
+class ObjectGrid:
+    """A `VectorEnv` that shows `[direction, cells as codes]` of another as `[direction, cells as objects]`."""
 
     def __init__(self, env: VectorEnv):
-        cells = (env.spaces.observation.shape[0] - DIRECTIONS) // len(CODES)
-        shape = (DIRECTIONS + cells * sum(CODES),)
+        cells = (env.spaces.observation.shape[0] - DIRECTIONS) // CODES
         self.spaces = Spaces(
-            observation=ObservationSpace(kind="vector", shape=shape), action=env.spaces.action
+            observation=ObservationSpace(kind="vector", shape=(DIRECTIONS + cells * OBJECTS,)),
+            action=env.spaces.action,
         )
         self.num_envs = env.num_envs
         self._env = env
@@ -53,7 +57,6 @@ class OneHotGrid:
 
     def _show(self, timestep: Timestep) -> Timestep:
         direction, cells = np.split(timestep.observation, [DIRECTIONS], axis=1)
-        codes = cells.astype(np.int64).reshape(self.num_envs, -1, len(CODES))
-        parts = [np.eye(size, dtype=np.float32)[codes[..., i]] for i, size in enumerate(CODES)]
-        seen = np.concatenate(parts, axis=-1).reshape(self.num_envs, -1)
-        return timestep._replace(observation=np.concatenate([direction, seen], axis=1))
+        seen = np.eye(OBJECTS, dtype=np.float32)[cells[:, ::CODES].astype(np.int64)]
+        shown = np.concatenate([direction, seen.reshape(self.num_envs, -1)], axis=1)
+        return timestep._replace(observation=SIZE * shown)
