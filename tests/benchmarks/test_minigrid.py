@@ -18,7 +18,8 @@ def test_objects_come_back_from_what_is_shown(rng):
         assert set(np.unique(b.observation)) == {0, minigrid.SIZE}
         assert (np.count_nonzero(cells, axis=-1) == 1).all()
         np.testing.assert_array_equal(direction, minigrid.SIZE * a.observation[:, :4])
-        np.testing.assert_array_equal(cells.argmax(axis=-1), a.observation[:, 4:].reshape(ENVS, 49, 3)[..., 0])
+        kinds = a.observation[:, 4:].reshape(ENVS, 49, 3)[..., 0]
+        np.testing.assert_array_equal(cells.argmax(axis=-1), kinds)
         for x, y in zip(a[1:], b[1:], strict=True):
             np.testing.assert_array_equal(x, y)
         action = rng.integers(shown.spaces.action.size, size=ENVS)
