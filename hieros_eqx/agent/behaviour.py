@@ -12,7 +12,7 @@ from hieros_eqx.agent.subgoal import decode_goal
 from hieros_eqx.config import BehaviourConfig, RewardConfig
 from hieros_eqx.core.normalise import ema, ema_corrected, percentile_range
 from hieros_eqx.core.returns import continuation_weights, lambda_return
-from hieros_eqx.core.rewards import novelty_reward, subgoal_reward
+from hieros_eqx.core.rewards import mean_subgoal_reward, novelty_reward, subgoal_reward
 from hieros_eqx.core.transforms import symlog
 from hieros_eqx.modules import AbstractActor, Critic
 from hieros_eqx.types import Array, Rollout
@@ -51,11 +51,12 @@ def imagined_rewards(
     rollout: Rollout, level: LevelParams, code: Float[Array, "start factors classes"], config: RewardConfig
 ) -> Float[Array, "kind horizon start"]:
     """Return extrinsic, subgoal and novelty reward of every imagined state, unweighted (section 4)."""
-    goal = decode_goal(level.autoencoder, code)
-    subgoal = subgoal_reward(
-        jnp.broadcast_to(goal, rollout.deter.shape), rollout.deter, squared=config.subgoal_norm == "squared"
-    )
+    goal, squared = decode_goal(level.autoencoder, code), config.subgoal_norm == "squared"
+    subgoal = subgoal_reward(jnp.broadcast_to(goal, rollout.deter.shape), rollout.deter, squared=squared)
     subgoal = jnp.maximum(subgoal, 0)
+    if config.subgoal_baseline == "others":
+        asked = code.any(axis=(-2, -1)).astype(subgoal.dtype)  # who has no goal is neither paid nor charged
+        subgoal = subgoal - asked[None] * mean_subgoal_reward(goal, rollout.deter, squared=squared)
     reconstruction = level.autoencoder.reconstruct(rollout.deter)
     novelty = novelty_reward(rollout.deter, reconstruction, norm=config.novelty_norm)
     if config.symlog:

@@ -38,6 +38,8 @@ class RewardConfig:
     subgoal_weight: float = option(0.3, at_least=0)
     novelty_weight: float = option(0.1, at_least=0)
     subgoal_norm: Literal["squared", "plain"] = "squared"
+    subgoal_baseline: Literal["none", "others"] = "none"
+    """Taken from the subgoal reward: nothing, or what a state earns for the goals of all starts, averaged."""
     novelty_norm: Literal["l2", "mse"] = "l2"
     novelty_levels: Literal["all", "upper"] = "all"
     extrinsic_levels: Literal["all", "worker", "upper"] = "all"

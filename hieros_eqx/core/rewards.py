@@ -27,6 +27,25 @@ def subgoal_reward(
     return projection / norm if squared else projection  # twice: the square would underflow in gradients
 
 
+def mean_subgoal_reward(
+    goals: Float[Array, "goal feature"], state: Float[Array, "*batch feature"], squared: bool = True
+) -> Float[Array, "*batch"]:
+    r"""What a state earns on average for one of several goals: $\frac1n \sum_j \max(0, r(g_j, h))$.
+
+    $r$ is `subgoal_reward`. In time and space `n` times as much as one goal, but for the features. A state
+    that resembles all goals earns it for each: this is what a level gets without following its own. Raises
+    `ValueError` unless goals and state have as many features.
+    """
+    if goals.shape[-1] != state.shape[-1]:
+        raise ValueError(f"wanted as many features of goals and state; got {goals.shape} and {state.shape}.")
+    xp = namespace(goals, state)
+    flat = state.reshape(-1, state.shape[-1])
+    larger = xp.maximum(xp.sum(flat * flat, axis=-1)[:, None], xp.sum(goals * goals, axis=-1)[None])
+    larger = larger + NORM_EPSILON**2
+    reward = flat @ goals.T / (larger if squared else xp.sqrt(larger))
+    return xp.maximum(reward, 0).mean(axis=-1).reshape(state.shape[:-1])
+
+
 def novelty_reward(
     state: Float[Array, "*batch feature"],
     reconstruction: Float[Array, "*batch feature"],

@@ -1,5 +1,7 @@
 """Rewards, returns, advantages and losses of behaviour against loops written from the definition."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -156,6 +158,23 @@ def test_rewards_by_kind(rng, config, level, rollout):
             far = np.linalg.norm(deter[t, n] - own.reconstruct(deter[t, n]))
             np.testing.assert_allclose(got[2, t, n], np.log1p(far), rtol=1e-5)
     assert got[1].min() >= 0 and (got[1] > 0).any() and (got[1] == 0).sum() > H
+
+
+@pytest.mark.x64
+def test_what_the_goals_of_all_starts_would_pay_is_taken_from_the_subgoal_reward(rng, config, level, rollout):
+    code = jnp.asarray(np.eye(4)[rng.integers(0, 4, (N, 4))], rollout.deter.dtype).at[0].set(0.0)
+
+    def rewards(code, baseline):
+        options = replace(config.reward, symlog=False, subgoal_baseline=baseline)
+        return np.asarray(behaviour.imagined_rewards(rollout, level, code, options))
+
+    got, plain = rewards(code, "others"), rewards(code, "none")
+    for_each_goal = [rewards(jnp.stack([own] * N), "none")[1] for own in code]
+    want = plain[1] - np.mean(for_each_goal, axis=0)
+    want[:, 0] = 0  # no subgoal was received: nothing to reach, and nothing is taken
+    np.testing.assert_allclose(got[1], want, atol=1e-9)
+    assert (want < -0.01).any() and (want > 0.01).any()
+    np.testing.assert_array_equal(got[[0, 2]], plain[[0, 2]])
 
 
 def test_return_range_is_bias_corrected_per_kind(rng, config):

@@ -93,6 +93,9 @@ ARRAYS = {
         (lambda: likelihood.symlog_squared_error(x(3, 1), x(3, 3)), ValueError, ONE_SHAPE)
     ],
     "core.rewards.subgoal_reward": [(lambda: rewards.subgoal_reward(x(4), x(3, 4)), ValueError, ONE_SHAPE)],
+    "core.rewards.mean_subgoal_reward": [
+        (lambda: rewards.mean_subgoal_reward(x(2, 4), x(3, 5)), ValueError, "wanted as many features"),
+    ],
     "core.rewards.novelty_reward": [
         (lambda: rewards.novelty_reward(x(4), x(3, 4)), ValueError, ONE_SHAPE),
         (lambda: rewards.novelty_reward(x(3, 4), x(3, 4), "l1"), ValueError, '`norm` must be "l2" or "mse"'),

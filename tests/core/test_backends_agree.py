@@ -66,6 +66,7 @@ CASES = {
     "ema_corrected": (lambda x, n: normalise.ema_corrected(x, n, 0.5), X[0, 0], np.arange(4, dtype=np.int32)),
     "subgoal_reward": (rewards.subgoal_reward, X, Y),
     "subgoal_reward_plain": (lambda x, y: rewards.subgoal_reward(x, y, squared=False), X, Y),
+    "mean_subgoal_reward": (lambda x, y: rewards.mean_subgoal_reward(x.reshape(-1, x.shape[-1]), y), X, Y),
     "novelty_reward": (rewards.novelty_reward, X, Y),
     "novelty_reward_mse": (lambda x, y: rewards.novelty_reward(x, y, "mse"), X, Y),
     "discretize_zoh": (ssm.discretize, EIGENVALUES, B, STEP),

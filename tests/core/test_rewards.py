@@ -17,6 +17,19 @@ def test_subgoal_reward(xp, rng, squared):
     np.testing.assert_allclose(rewards.subgoal_reward(xp(goal), xp(state), squared), want, rtol=1e-10)
 
 
+@pytest.mark.x64
+@pytest.mark.parametrize("squared", [True, False])
+def test_mean_subgoal_reward(xp, rng, squared):
+    goals, state = rng.normal(size=(5, 4)), rng.normal(size=(7, 3, 4))
+    goals[2], state[1, 1] = 0, 0
+    want = np.zeros(state.shape[:-1])
+    for index in np.ndindex(*want.shape):
+        each = [distributions.subgoal_reward(goal, state[index], squared) for goal in goals]
+        want[index] = np.mean([max(0.0, reward) for reward in each])
+    got = rewards.mean_subgoal_reward(xp(goals), xp(state), squared)
+    np.testing.assert_allclose(got, want, rtol=1e-10)
+
+
 def test_subgoal_reward_at_the_goal_away_from_it_and_without_one(xp, rng):
     state = rng.normal(size=(3, 4))
     np.testing.assert_allclose(rewards.subgoal_reward(xp(state), xp(state)), 1.0, rtol=1e-6)
