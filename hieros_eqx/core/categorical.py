@@ -10,6 +10,8 @@ from hieros_eqx.types import Array
 
 def unimix(logits: Float[Array, "*batch classes"], ratio: float = 0.01) -> Float[Array, "*batch classes"]:
     r"""Log-probabilities of $(1 - \rho)\,\mathrm{softmax}(l) + \rho / C$ (DreamerV3: 1 % uniform)."""
+    if ratio == 0:  # nothing keeps a probability from rounding to zero
+        return log_softmax(logits)
     xp = namespace(logits)
     return xp.log((1.0 - ratio) * softmax(logits) + ratio / logits.shape[-1])
 

@@ -37,6 +37,14 @@ def test_unimix_is_normalised_and_bounded_below(logits, ratio):
     assert (probs >= ratio / 5 * (1 - 1e-12)).all()
 
 
+def test_unimix_of_nothing_stays_finite_where_a_probability_rounds_to_zero():
+    logits = jnp.array([0.0, 300.0, -300.0])
+    np.testing.assert_allclose(categorical.unimix(logits, 0), [-300, 0, -600])
+    assert np.isfinite(
+        jax.grad(lambda x: categorical.kl(categorical.unimix(x, 0), logits[::-1]))(logits)
+    ).all()
+
+
 def test_sample_and_mode_are_exact_one_hots(xp, rng):
     logits, gumbel = rng.normal(size=(7, 3, 4)), rng.gumbel(size=(7, 3, 4))
     want = oracle.each(oracle.one_hot_of_argmax, logits + gumbel)
