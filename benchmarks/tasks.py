@@ -126,7 +126,7 @@ TASKS: dict[str, Task] = {
             "world_model.hidden=128",
             "world_model.stoch=16",
             "behaviour.horizon=10",
-            "behaviour.entropy_scale=0.01",  # looks back where it costs little
+            "behaviour.entropy_scale=3e-3",
             "reward.novelty_weight=0",  # is paid as long as an episode lasts: none ends, and none is won
             "training.train_every=4",
         ),
