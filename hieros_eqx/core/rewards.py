@@ -21,10 +21,8 @@ def subgoal_reward(
     """
     require_same_shape(goal=goal, state=state)
     xp = namespace(goal, state)
-    larger = xp.maximum(xp.sum(goal * goal, axis=-1), xp.sum(state * state, axis=-1))
-    norm = xp.sqrt(larger + NORM_EPSILON**2)
-    projection = xp.sum(goal * state, axis=-1) / norm
-    return projection / norm if squared else projection  # twice: the square would underflow in gradients
+    product = xp.sum(goal * state, axis=-1)
+    return _over_larger(product, xp.sum(goal * goal, axis=-1), xp.sum(state * state, axis=-1), squared)
 
 
 def mean_subgoal_reward(
@@ -40,9 +38,8 @@ def mean_subgoal_reward(
         raise ValueError(f"wanted as many features of goals and state; got {goals.shape} and {state.shape}.")
     xp = namespace(goals, state)
     flat = state.reshape(-1, state.shape[-1])
-    larger = xp.maximum(xp.sum(flat * flat, axis=-1)[:, None], xp.sum(goals * goals, axis=-1)[None])
-    larger = larger + NORM_EPSILON**2
-    reward = flat @ goals.T / (larger if squared else xp.sqrt(larger))
+    goal_square, state_square = xp.sum(goals * goals, axis=-1), xp.sum(flat * flat, axis=-1)
+    reward = _over_larger(flat @ goals.T, goal_square[None], state_square[:, None], squared)
     return xp.maximum(reward, 0).mean(axis=-1).reshape(state.shape[:-1])
 
 
@@ -63,3 +60,11 @@ def novelty_reward(
     if norm == "mse":
         return xp.mean(square, axis=-1)
     raise ValueError(f'`norm` must be "l2" or "mse"; got {norm!r}.')
+
+
+def _over_larger(product: Array, goal_square: Array, state_square: Array, squared: bool) -> Array:
+    """Divide a scalar product by the larger of both norms, once or twice."""
+    xp = namespace(product)
+    norm = xp.sqrt(xp.maximum(goal_square, state_square) + NORM_EPSILON**2)
+    once = product / norm
+    return once / norm if squared else once  # twice: the square would underflow in gradients

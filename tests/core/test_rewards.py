@@ -44,6 +44,8 @@ def test_zero_vectors_have_finite_gradients(squared):
     for goal, state in [(zero, one), (one, zero), (zero, zero)]:
         gradients = jax.grad(lambda g, h: rewards.subgoal_reward(g, h, squared), argnums=(0, 1))(goal, state)
         assert np.isfinite(gradients).all()
+        among = jax.grad(lambda g, h: rewards.mean_subgoal_reward(g[None], h, squared), argnums=(0, 1))
+        assert np.isfinite(among(goal, state)).all()
     assert np.isfinite(jax.grad(rewards.novelty_reward)(one, one)).all()
 
 
