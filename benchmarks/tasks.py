@@ -68,6 +68,12 @@ class Task:
         """The environment to pass to `train`; None where the configuration names it."""
         return None if isinstance(self.env, str) else self.env
 
+    def met(self, mean: float, low: float) -> bool | None:
+        """Whether a mean return with this lower end of its interval is what is asked; None: nothing is."""
+        answers = [] if self.least is None else [mean >= self.least]
+        answers += [] if self.above is None else [low > self.above]
+        return all(answers) if answers else None
+
 
 def play(
     task: Task, agents: Mapping[int, Agent], training_episodes: Sequence[Mapping[str, Any]]
@@ -81,7 +87,6 @@ def play(
     latest = [[line["return"] for line in own[-100:]] for own in by_seed(training_episodes).values()]
     all_finished_one = len(latest) == len(agents)
     mean_of_latest = float(np.mean([np.mean(own) for own in latest])) if all_finished_one else None
-    met = (task.least is None or mean >= task.least) and (task.above is None or low > task.above)
     return {
         "episodes": task.episodes,
         "asked": {"least": task.least, "above": task.above},
@@ -89,7 +94,7 @@ def play(
         "interval": [low, high],
         "mean_return_by_seed": {str(seed): own.mean for seed, own in results.items()},
         "last_100_training_episodes": mean_of_latest,
-        "met": met,
+        "met": task.met(mean, low),
     }
 
 

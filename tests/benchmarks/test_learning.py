@@ -56,6 +56,15 @@ def test_a_task_is_played(tmp_path, monkeypatch):
     assert figure.stat().st_size > 2_000
 
 
+def test_nothing_asked_is_nothing_met():
+    def met(**asked):
+        return tasks.Task(env="nothing", ability="nothing", env_steps=1, **asked).met(mean=2.0, low=1.0)
+
+    assert met() is None
+    assert (met(least=2), met(least=2.1), met(above=0.9), met(above=1)) == (True, False, True, False)
+    assert (met(least=2, above=0), met(least=2, above=1.5)) == (True, False)
+
+
 @pytest.fixture
 def small_world(monkeypatch):
     world = worlds.World(
