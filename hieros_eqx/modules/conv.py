@@ -10,7 +10,7 @@ from hieros_eqx.backend import conv2d, conv2d_transpose, random
 from hieros_eqx.backend.random import Key
 from hieros_eqx.core import nn
 from hieros_eqx.errors import ConfigError
-from hieros_eqx.modules.dense import Linear, Norm, truncated_normal
+from hieros_eqx.modules.dense import Linear, Norm, average_fan_normal
 from hieros_eqx.types import Array
 
 KERNEL, STRIDE, LAYERS = 4, 2, 4
@@ -32,7 +32,7 @@ def grid_shape(shape: tuple[int, ...], depth: int) -> tuple[int, int, int]:
 def init_kernel(inputs: int, outputs: int, key: Key) -> Float[Array, "height width inputs outputs"]:
     """Return a kernel whose fans count all its pixels."""
     area = KERNEL * KERNEL
-    return truncated_normal(key, (KERNEL, KERNEL, inputs, outputs), area * inputs, area * outputs)
+    return average_fan_normal(key, (KERNEL, KERNEL, inputs, outputs), area * inputs, area * outputs)
 
 
 class ConvEncoder(eqx.Module):

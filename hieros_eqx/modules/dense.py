@@ -13,7 +13,7 @@ TRUNCATED_STD = 0.87962566103423978
 """Standard deviation of a standard normal cut off at two sigma."""
 
 
-def truncated_normal(
+def average_fan_normal(
     key: Key, shape: tuple[int, ...], fan_in: int, fan_out: int, scale: float = 1.0
 ) -> Float[Array, "..."]:
     """Return float32 weights, cut at two sigma, of std deviation `scale / sqrt((fan_in + fan_out) / 2)`."""
@@ -28,7 +28,7 @@ class Linear(eqx.Module):
     bias: Float[Array, " outputs"] | None
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True, scale: float = 1.0, key: Key):
-        self.weight = truncated_normal(key, (inputs, outputs), inputs, outputs, scale)
+        self.weight = average_fan_normal(key, (inputs, outputs), inputs, outputs, scale)
         self.bias = jnp.zeros(outputs, jnp.float32) if bias else None
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
