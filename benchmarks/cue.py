@@ -120,15 +120,20 @@ def correlations(
             foretold, rewards = [], []
 
 
-def sequences(env: VectorEnv, length: int, seed: int) -> Iterator[tuple[Batch, np.ndarray]]:
-    """Yield what comes of random actions, `length` steps at a time, without a gap, and the episodes' ages."""
+def sequences(
+    env: VectorEnv, length: int, seed: int, act: Callable[..., np.ndarray] | None = None
+) -> Iterator[tuple[Batch, np.ndarray]]:
+    """Yield what comes of actions, `length` steps at a time, without a gap, and the episodes' ages.
+
+    `act` returns an action for every environment from the timestep and a generator; default: any at random.
+    """
     rng, size = np.random.default_rng(seed), env.spaces.action.size
     step, age = env.reset(), np.zeros(env.num_envs, np.int64)
     before = np.zeros((env.num_envs, size), np.float32)
     while True:
         steps, actions, ages = [], [], []
         for _ in range(length):
-            action = rng.integers(size, size=env.num_envs)
+            action = rng.integers(size, size=env.num_envs) if act is None else act(step, rng)
             steps.append(step)
             actions.append(one_hot(action, size, np.float32))
             ages.append(age)
