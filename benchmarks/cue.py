@@ -149,15 +149,20 @@ def sequences(
 @partial(jax.jit, static_argnames="config", donate_argnums=(0, 1, 2, 3))
 def learn(models, optimizers, keys, before, batch, *, config):
     """Return what all arguments but the batch have become, and the rewards foretold, `[seed time batch]`."""
-    return jax.vmap(partial(_learn_one, config=config))(models, optimizers, keys, before, batch)
+    become, (_, foretold, _) = jax.vmap(partial(learn_one, config=config))(
+        models, optimizers, keys, before, batch
+    )
+    return *become, foretold
 
 
-def _learn_one(model, optimizer, key, before: Latent, batch: Batch, *, config: HierosConfig):
+def learn_one(model, optimizer, key, before: Latent, batch: Batch, *, config: HierosConfig):
+    """Return what all arguments but the batch have become; and latents, rewards foretold and metrics."""
     key, noise_key = jax.random.split(key)
-    new, optimizer, latent, *_ = learn_world_model(
+    new, optimizer, latent, metrics, _ = learn_world_model(
         model, optimizer, batch._replace(before=before), noise_key, config
     )
-    return new, optimizer, key, jax.tree.map(lambda x: x[-1], latent), model.predict_reward(latent)
+    become = (new, optimizer, key, jax.tree.map(lambda x: x[-1], latent))
+    return become, (latent, model.predict_reward(latent), metrics)
 
 
 if __name__ == "__main__":

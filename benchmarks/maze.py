@@ -21,25 +21,23 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from cue import sequences
+from cue import learn_one, sequences
 from machine import RESULTS, write
 from minigrid import DIRECTIONS, OBJECTS
 from tasks import TASKS
 
 from hieros_eqx.agent.init import init_params
-from hieros_eqx.agent.learn import learn_world_model
 from hieros_eqx.agent.optimizers import init_optimizer, world_model_optimizer
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.envs import VectorEnv
 from hieros_eqx.report.linear_probe import linear_probe
 from hieros_eqx.training.progress import duration
-from hieros_eqx.types import Latent, Timestep
+from hieros_eqx.types import Batch, Timestep
 
 BLOCK = 300  # updates to a row of measures
 RIDGE = 1e-2
@@ -108,6 +106,15 @@ def asked_for(first: np.ndarray) -> np.ndarray:
     return 1.0 * (beside == KEY) - 1.0 * (beside == BALL)
 
 
+def asked_since_start(batch: Batch, before: np.ndarray) -> np.ndarray:
+    """Return what every step's episode asks for, `[time env]`; it began before the batch: `before`."""
+    asked = []
+    for observation, is_first in zip(batch.observation, batch.is_first, strict=True):
+        before = np.where(is_first, asked_for(observation), before)
+        asked.append(before)
+    return np.stack(asked)
+
+
 def study(
     config: HierosConfig, env: VectorEnv, seed: int, updates: int, wander: float
 ) -> Iterator[dict[str, float]]:
@@ -115,24 +122,18 @@ def study(
     stream = sequences(env, config.training.sequence, seed, Walker(wander))
     model = init_params(config, env.spaces, jax.random.key(seed)).worker.world_model
     optimizer, key = init_optimizer(world_model_optimizer(config.optimizer), model), jax.random.key(seed)
-    before, asked = model.initial((config.training.batch,)), np.zeros(config.training.batch)
+    become = (model, optimizer, key, model.initial((config.training.batch,)))
+    learn = jax.jit(learn_one, static_argnames="config", donate_argnums=(0, 1, 2, 3))
+    asked = np.zeros((1, config.training.batch))
     begun, ended, losses = [], [], []
     for update in range(1, updates + 1):
         batch, _ = next(stream)
-        model, optimizer, key, before, seen, foretold, loss = learn(
-            model, optimizer, key, before, batch, config=config
-        )
-        losses.append(loss)
-        asks = []
-        for observation, is_first in zip(batch.observation, batch.is_first, strict=True):
-            asked = np.where(is_first, asked_for(observation), asked)
-            asks.append(asked)
-        counts = np.stack(asks) != 0
-        first, last = counts & batch.is_first, counts & batch.is_last
-        begun.append((np.stack(asks)[first], np.asarray(seen.stoch)[first]))
-        ended.append(
-            [x[last] for x in (np.stack(asks), np.asarray(seen.deter), batch.reward, np.asarray(foretold))]
-        )
+        become, (latent, foretold, metrics) = learn(*become, batch, config=config)
+        losses.append(metrics.reconstruction)
+        asked = asked_since_start(batch, asked[-1])
+        first, last = (asked != 0) & batch.is_first, (asked != 0) & batch.is_last
+        begun.append((asked[first], np.asarray(latent.stoch)[first]))
+        ended.append([np.asarray(x)[last] for x in (asked, latent.deter, batch.reward, foretold)])
         if update % BLOCK == 0:
             at_first, z = map(np.concatenate, zip(*begun, strict=True))
             at_last, h, reward, told = map(np.concatenate, zip(*ended, strict=True))
@@ -151,17 +152,6 @@ def study(
 
 def probe(features: np.ndarray, label: np.ndarray) -> float:
     return float(linear_probe(features, label[:, None], np.arange(len(label)), ridge=RIDGE)[0])
-
-
-@partial(jax.jit, static_argnames="config", donate_argnums=(0, 1, 2, 3))
-def learn(model, optimizer, key, before: Latent, batch, *, config):
-    """Return what all arguments but the batch have become, and latents, rewards foretold, reconstruction."""
-    key, noise_key = jax.random.split(key)
-    new, optimizer, latent, metrics, _ = learn_world_model(
-        model, optimizer, batch._replace(before=before), noise_key, config
-    )
-    end = jax.tree.map(lambda x: x[-1], latent)
-    return new, optimizer, key, end, latent, model.predict_reward(latent), metrics.reconstruction
 
 
 if __name__ == "__main__":

@@ -13,13 +13,12 @@ NAME, ENVS = "MiniGrid-MemoryS7-v0", 8
 def test_the_object_beside_the_start_decides_the_reward():
     env = minigrid.objects(NAME, num_envs=ENVS, seed=4)
     batch, age = next(cue.sequences(env, 200, 1, maze.Walker(wander=0)))
-    asked, counted, paid = np.zeros(ENVS), 0, 0
+    asked, counted, paid = maze.asked_since_start(batch, np.zeros(ENVS)), 0, 0
     for t in range(200):
-        asked = np.where(batch.is_first[t], maze.asked_for(batch.observation[t]), asked)
         ahead = maze.in_sight(batch.observation[t])[:, *maze.AHEAD]
         taken = 1.0 * (ahead == maze.KEY) - 1.0 * (ahead == maze.BALL)
-        for i in np.flatnonzero(batch.is_last[t] & (asked != 0)):
-            assert (batch.reward[t, i] > 0) == (asked[i] == taken[i])
+        for i in np.flatnonzero(batch.is_last[t] & (asked[t] != 0)):
+            assert (batch.reward[t, i] > 0) == (asked[t, i] == taken[i])
             counted, paid = counted + 1, paid + (batch.reward[t, i] > 0)
     episodes = batch.is_last.sum()
     assert 0.15 < counted / episodes < 0.35, "one episode in four begins beside the object"
