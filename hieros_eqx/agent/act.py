@@ -42,19 +42,27 @@ def init_carry(params: AgentParams, num_envs: int) -> ActCarry:
 
 
 def policy(
-    params: AgentParams, carry: ActCarry, timestep: Timestep, key: Any, *, greedy: bool = False
+    params: AgentParams,
+    carry: ActCarry,
+    timestep: Timestep,
+    key: Any,
+    *,
+    greedy: bool = False,
+    epsilon: float = 0.0,
 ) -> tuple[ActCarry, Array, tuple[Transition, ...], tuple[Array, ...]]:
     """Take in one step of every environment and choose the next actions.
 
     Returns the new carry, the environments' actions (int32 `[env]`, or float `[env size]` in [-1, 1]), one
     replay entry per level, and per level a mask of the environments in which that entry was made. Needs
-    neither replay nor optimisers. `greedy` takes the mode of every actor instead of a sample. The key is
-    consumed.
+    neither replay nor optimisers. `greedy` takes the mode of every actor instead of a sample; with
+    probability `epsilon` the worker's action is drawn uniformly. The key is consumed.
     """
     config = params.config
-    keys = random.split(key, 2 * config.levels)
+    keys = random.split(key, 2 * config.levels + (2 if epsilon else 0))
     carry, due = _observe_up(params, carry, timestep, keys[: config.levels])
-    held, codes = _act_down(params, carry, timestep, due, keys[config.levels :], greedy)
+    held, codes = _act_down(params, carry, timestep, due, keys[config.levels : 2 * config.levels], greedy)
+    if epsilon:
+        held[0] = _explore(params, held[0], ~timestep.is_last, keys[2 * config.levels :], epsilon)
     transitions = tuple(
         _transition(config, level, carry, timestep, held[level], codes[level])
         for level in range(config.levels)
@@ -160,6 +168,14 @@ def _act_down(
 
         held[level] = choose(kept) if level == 0 else cond(acting.any(), choose, lambda x: x, kept)
     return held, codes
+
+
+def _explore(
+    params: AgentParams, action: Array, acting: Bool[Array, " env"], keys: Any, epsilon: float
+) -> Float[Array, "env action"]:
+    """Return the worker's actions, each with probability `epsilon` replaced by one drawn uniformly."""
+    explores = acting & (random.uniform(keys[0], acting.shape, action.dtype) < epsilon)
+    return where_env(explores, params.worker.actor.draw_uniform(keys[1], acting.shape, action.dtype), action)
 
 
 def _transition(

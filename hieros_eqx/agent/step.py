@@ -41,7 +41,8 @@ def _act(params, carry, replay, key, env_step, timestep, *, seeds=None):
 
 def _act_of_one(params, carry, replay, key, timestep):
     key, policy_key = jax.random.split(key)
-    carry, action, transitions, due = policy(params, carry, timestep, policy_key)
+    epsilon = params.config.behaviour.epsilon
+    carry, action, transitions, due = policy(params, carry, timestep, policy_key, epsilon=epsilon)
     return carry, record(replay, transitions, due), key, action
 
 

@@ -65,6 +65,12 @@ class AbstractActor(eqx.Module):
         """Return an action, without gradient."""
 
     @abstractmethod
+    def draw_uniform(
+        self, key: Any, batch_shape: tuple[int, ...], dtype: Any = np.float32
+    ) -> Float[Array, "*batch action"]:
+        """Return an action that any other is as likely as. The key is consumed."""
+
+    @abstractmethod
     def mode(self, dist: Float[Array, "..."]) -> Float[Array, "*batch action"]:
         """Return the most likely action (of a squashed normal: the squashed mean)."""
 
@@ -122,6 +128,12 @@ class CategoricalActor(AbstractActor):
     ) -> Float[Array, "*batch action"]:
         """Return one-hot choices, flat, without gradient."""
         return self._flat(categorical.mode(dist + noise))
+
+    def draw_uniform(
+        self, key: Any, batch_shape: tuple[int, ...], dtype: Any = np.float32
+    ) -> Float[Array, "*batch action"]:
+        """Return uniform choices, one-hot, flat. The key is consumed."""
+        return self._flat(categorical.mode(self.draw_noise(key, batch_shape, dtype)))
 
     def mode(self, dist: Float[Array, "*batch factors classes"]) -> Float[Array, "*batch action"]:
         """Return the most likely choices, one-hot, flat."""
@@ -183,6 +195,12 @@ class NormalActor(AbstractActor):
         """Return an action in [-1, 1], without gradient."""
         mean, std = self._split(dist)
         return stop_gradient(namespace(dist).tanh(mean + std * noise))
+
+    def draw_uniform(
+        self, key: Any, batch_shape: tuple[int, ...], dtype: Any = np.float32
+    ) -> Float[Array, "*batch action"]:
+        """Return an action uniform in [-1, 1] in every dimension. The key is consumed."""
+        return 2 * random.uniform(key, (*batch_shape, self.action_size), dtype) - 1
 
     def mode(self, dist: Float[Array, "*batch two_action"]) -> Float[Array, "*batch action"]:
         """Return the squashed mean."""
