@@ -48,7 +48,7 @@ def policy(
     key: Any,
     *,
     greedy: bool = False,
-    epsilon: float = 0.0,
+    epsilon: Any = None,
 ) -> tuple[ActCarry, Array, tuple[Transition, ...], tuple[Array, ...]]:
     """Take in one step of every environment and choose the next actions.
 
@@ -58,10 +58,10 @@ def policy(
     probability `epsilon` the worker's action is drawn uniformly. The key is consumed.
     """
     config = params.config
-    keys = random.split(key, 2 * config.levels + (2 if epsilon else 0))
+    keys = random.split(key, 2 * config.levels + (0 if epsilon is None else 2))
     carry, due = _observe_up(params, carry, timestep, keys[: config.levels])
     held, codes = _act_down(params, carry, timestep, due, keys[config.levels : 2 * config.levels], greedy)
-    if epsilon:
+    if epsilon is not None:
         held[0] = _explore(params, held[0], ~timestep.is_last, keys[2 * config.levels :], epsilon)
     transitions = tuple(
         _transition(config, level, carry, timestep, held[level], codes[level])
@@ -171,7 +171,7 @@ def _act_down(
 
 
 def _explore(
-    params: AgentParams, action: Array, acting: Bool[Array, " env"], keys: Any, epsilon: float
+    params: AgentParams, action: Array, acting: Bool[Array, " env"], keys: Any, epsilon: Any
 ) -> Float[Array, "env action"]:
     """Return the worker's actions, each with probability `epsilon` replaced by one drawn uniformly."""
     explores = acting & (random.uniform(keys[0], acting.shape, action.dtype) < epsilon)

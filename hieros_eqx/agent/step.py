@@ -4,11 +4,14 @@ from dataclasses import replace
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
 from hieros_eqx.agent.act import policy
 from hieros_eqx.agent.seeds import over_seeds, seed_axis
 from hieros_eqx.agent.state import HierosState
+from hieros_eqx.config import HierosConfig
 from hieros_eqx.replay import record
 from hieros_eqx.types import Array, Timestep
 
@@ -35,15 +38,26 @@ def act(state: HierosState, timestep: Timestep) -> tuple[HierosState, Array]:
 
 @partial(jax.jit, static_argnames="seeds", donate_argnums=(1, 2, 3, 4))
 def _act(params, carry, replay, key, env_step, timestep, *, seeds=None):
-    carry, replay, key, action = over_seeds(_act_of_one, seeds)(params, carry, replay, key, timestep)
+    one = over_seeds(partial(_act_of_one, epsilon=epsilon_at(params.config, env_step)), seeds)
+    carry, replay, key, action = one(params, carry, replay, key, timestep)
     return carry, replay, key, env_step + timestep.reward.shape[-1], action
 
 
-def _act_of_one(params, carry, replay, key, timestep):
+def _act_of_one(params, carry, replay, key, timestep, *, epsilon):
     key, policy_key = jax.random.split(key)
-    epsilon = params.config.behaviour.epsilon
     carry, action, transitions, due = policy(params, carry, timestep, policy_key, epsilon=epsilon)
     return carry, record(replay, transitions, due), key, action
+
+
+def epsilon_at(config: HierosConfig, env_step: Int[Array, ""]) -> Float[Array, ""] | None:
+    """Return the probability of a uniform action: linear from `epsilon` to `epsilon_final` over a run.
+
+    None where a run never explores in this way: it then draws no numbers for it.
+    """
+    first, last = config.behaviour.epsilon, config.behaviour.epsilon_final
+    if first == last == 0:
+        return None
+    return first + (last - first) * jnp.minimum(env_step / config.training.env_steps, 1)
 
 
 def _check(state: HierosState, timestep: Timestep) -> None:

@@ -71,7 +71,9 @@ class BehaviourConfig:
     upper_entropy_scale: float | None = option(None, at_least=0)
     """Entropy bonus of the levels that ask for subgoals; None: `entropy_scale`."""
     epsilon: float = option(0.0, at_least=0, at_most=1)
-    """Probability that the worker takes an action drawn uniformly instead of its own, where it learns."""
+    """Probability that the worker takes an action drawn uniformly instead of its own, as training begins."""
+    epsilon_final: float = option(0.0, at_least=0, at_most=1)
+    """The same as training ends; in between it changes linearly with the environment's steps."""
     slow_critic_rate: float = option(0.02, at_least=0, at_most=1)
     hidden: int = option(256, at_least=1)
     layers: int = option(2, at_least=1, at_most=64)

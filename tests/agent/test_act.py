@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hieros_eqx.agent import init_carry, init_params, policy
+from hieros_eqx.agent import act, init, init_carry, init_params, policy
 from hieros_eqx.agent.features import read
 from hieros_eqx.replay import init_replay, record
 from hieros_eqx.replay.buffer import from_bits
@@ -180,3 +180,43 @@ def test_greedy_takes_the_mode():
         code = jnp.zeros((NUM_ENVS, config.subgoal.factors * config.subgoal.classes), jnp.float32)
         logits = params.worker.actor(read(params.worker, latent, code).policy_input)
         np.testing.assert_array_equal(action, logits[:, 0].argmax(-1))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_epsilon_is_the_share_of_uniform_actions(levels):
+    """Beside modes: whoever explores takes every action alike, and replay keeps what was done."""
+    config, epsilon = tiny(levels=levels), 0.6
+    params = init_params(config, SPACES, jax.random.key(0))
+    timestep = make_probe().reset()
+    carry, keys = init_carry(params, NUM_ENVS), jax.random.split(jax.random.key(3), 2_000)
+    step = partial(policy, params, carry, timestep, greedy=True)
+    explored, action, transitions, _ = on_host(jax.vmap(partial(step, epsilon=epsilon))(keys))
+    never, mode, *_ = on_host(jax.vmap(partial(step, epsilon=1e-9))(keys))
+    changed, others = (action != mode).mean(axis=0), 1 - 1 / SPACES.action.size
+    np.testing.assert_allclose(changed, epsilon * others, atol=0.05)  # 4.5 standard errors
+    other = (action - mode)[action != mode] % SPACES.action.size
+    np.testing.assert_allclose(np.bincount(other)[1:] / len(other), 0.25, atol=0.035)
+    np.testing.assert_array_equal(transitions[0].action.argmax(-1), action)
+    np.testing.assert_array_equal(explored.levels[0].action.argmax(-1), action)
+    for got, want in zip(explored.levels[1:], never.levels[1:], strict=True):
+        np.testing.assert_array_equal(got.action, want.action)  # what is asked for is not explored
+
+
+def test_the_end_of_an_episode_is_no_step_to_explore():
+    params = init_params(tiny(levels=1), SPACES, jax.random.key(0))
+    timestep = make_probe().reset()
+    ended = timestep._replace(is_first=~timestep.is_first, is_last=~timestep.is_last)
+    held = init_carry(params, NUM_ENVS)
+    carry, *_ = policy(params, held, ended, jax.random.key(1), epsilon=1.0)
+    np.testing.assert_array_equal(carry.levels[0].action, held.levels[0].action)
+
+
+def test_acting_while_learning_explores():
+    state = init(tiny(levels=1, behaviour={"epsilon": 1.0}), SPACES, jax.random.key(0))
+    timestep = make_probe().reset()
+    own = policy(state.params, state.carry, timestep, jax.random.split(state.key)[1])[1]
+    uniform = policy(state.params, state.carry, timestep, jax.random.split(state.key)[1], epsilon=1.0)[1]
+    own, uniform = on_host((own, uniform))
+    _, action = act(state, timestep)
+    np.testing.assert_array_equal(action, uniform)
+    assert (own != uniform).any()

@@ -57,6 +57,18 @@ def test_samples_have_the_distribution_s_frequencies(rng, backend):
     np.testing.assert_allclose(frequency.reshape(3, 5), np.exp(dist), atol=0.015)  # 4 standard errors
 
 
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_uniform_actions_know_nothing_of_the_policy(rng, backend):
+    codes = np.asarray(code_actor("sum", rng).draw_uniform(random.key(0, backend), (20_000,)))
+    np.testing.assert_array_equal(codes.reshape(-1, 3, 5).sum(-1), 1)
+    np.testing.assert_allclose(codes.mean(0), 1 / 5, atol=0.012)  # 4 standard errors
+    force = np.asarray(normal_actor(rng).draw_uniform(random.key(0, backend), (20_000,)))
+    assert force.shape == (20_000, 2)
+    assert -1 <= force.min() < -0.999 and 0.999 < force.max() <= 1
+    tenths = np.histogram(force, bins=10, range=(-1, 1))[0] / force.size
+    np.testing.assert_allclose(tenths, 0.1, atol=0.006)
+
+
 def normal_actor(rng, size=2):
     return filled(partial(NormalActor, 4, size, 6, 2), rng)
 

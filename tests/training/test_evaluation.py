@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
 
 from hieros_eqx.backend import random
+from hieros_eqx.config import from_dict
 from hieros_eqx.envs import random_length
 from hieros_eqx.envs.probe import constant_reward, memory
 from hieros_eqx.errors import EnvError
@@ -66,6 +69,19 @@ def test_samples_follow_the_seed(finished):
         return env.actions
 
     assert play(1) == play(1) != play(2)
+
+
+def test_nothing_is_explored(finished):
+    """With `epsilon` = 1 a learning agent would do anything at all."""
+    agent = finished[0].agent
+    config = from_dict({"behaviour": {"epsilon": 1.0}}, agent.config)
+    explorer = replace(agent, config=config, params=replace(agent.params, config=config))
+    played = []
+    for own in (agent, explorer):
+        env = Recorder(memory(num_envs=2, seed=3))
+        evaluate(own, env, 5, backend="numpy", seed=4)
+        played.append(env.actions)
+    assert played[0] == played[1]
 
 
 def test_every_environment_plays_its_share():
