@@ -11,8 +11,9 @@ over every 300 updates:
 - `seen`: R^2 of a linear probe of z for the object, at the first step, where it is in sight;
 - `kept`: the same of h at the end of the episode, where it is not; `moved`: half the distance between the
   means of h for both objects, root mean square over h; `varies`: how much h varies around its mean;
-- `foretold`: the correlation of the reward that is foretold for the end with the true one; near 1 where it is
-  known that the object to take is the one that was seen.
+- `foretold`: the correlation of the reward that is foretold for the end with the true one; `meaning`: the same
+  of episodes that ended with an object taken (in others time alone tells that there is no reward); near 1 where
+  it is known that the object to take is the one that was seen.
 
 Adds one line to `results/maze.jsonl`.
 """
@@ -133,10 +134,11 @@ def study(
         asked = asked_since_start(batch, asked[-1])
         first, last = (asked != 0) & batch.is_first, (asked != 0) & batch.is_last
         begun.append((asked[first], np.asarray(latent.stoch)[first]))
-        ended.append([np.asarray(x)[last] for x in (asked, latent.deter, batch.reward, foretold)])
+        shown = asked, latent.deter, batch.reward, foretold, batch.is_terminal
+        ended.append([np.asarray(x)[last] for x in shown])
         if update % BLOCK == 0:
             at_first, z = map(np.concatenate, zip(*begun, strict=True))
-            at_last, h, reward, told = map(np.concatenate, zip(*ended, strict=True))
+            at_last, h, reward, told, taken = map(np.concatenate, zip(*ended, strict=True))
             apart = (h[at_last > 0].mean(axis=0) - h[at_last < 0].mean(axis=0)) / 2
             yield {
                 "episodes": len(at_last),
@@ -146,6 +148,7 @@ def study(
                 "moved": float(np.sqrt(np.square(apart).mean())),
                 "varies": float(np.sqrt(h.var(axis=0).mean())),
                 "foretold": float(np.corrcoef(told, reward)[0, 1]),
+                "meaning": float(np.corrcoef(told[taken], reward[taken])[0, 1]),
             }
             begun, ended, losses = [], [], []
 

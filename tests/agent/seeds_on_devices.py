@@ -28,7 +28,7 @@ STEPS = 60
 CONFIG = tiny(
     levels=2,
     world_model={"s5": {"double": False}, "head_layers": 1, "mlp_layers": 1},
-    behaviour={"layers": 1},
+    behaviour={"layers": 1, "epsilon": 0.5},
     subgoal={"layers": 1},
 )
 SPACES = memory(images=True).spaces  # pictures, for vmap makes loops over seeds of convolutions

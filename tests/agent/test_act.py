@@ -9,6 +9,7 @@ import pytest
 
 from hieros_eqx.agent import act, init, init_carry, init_params, policy
 from hieros_eqx.agent.features import read
+from hieros_eqx.agent.step import epsilon_at
 from hieros_eqx.replay import init_replay, record
 from hieros_eqx.replay.buffer import from_bits
 from tests.agent.conftest import NUM_ENVS, SPACES, make_probe, on_host, tiny
@@ -214,9 +215,21 @@ def test_the_end_of_an_episode_is_no_step_to_explore():
 def test_acting_while_learning_explores():
     state = init(tiny(levels=1, behaviour={"epsilon": 1.0}), SPACES, jax.random.key(0))
     timestep = make_probe().reset()
-    own = policy(state.params, state.carry, timestep, jax.random.split(state.key)[1])[1]
-    uniform = policy(state.params, state.carry, timestep, jax.random.split(state.key)[1], epsilon=1.0)[1]
-    own, uniform = on_host((own, uniform))
+    choose = partial(policy, state.params, state.carry, timestep, jax.random.split(state.key)[1])
+    own, uniform = on_host((choose()[1], choose(epsilon=1.0)[1]))
     _, action = act(state, timestep)
     np.testing.assert_array_equal(action, uniform)
     assert (own != uniform).any()
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.8, 0.0), (0.0, 0.5), (0.3, 0.3)])
+def test_epsilon_changes_linearly_over_the_run(first, last):
+    config = tiny(behaviour={"epsilon": first, "epsilon_final": last})
+    total = config.training.env_steps
+    for done in (0, 1 / 3, 1, 2):  # a run of several environments may end a little later
+        want = first + (last - first) * min(done, 1)
+        assert epsilon_at(config, jnp.int32(done * total)) == pytest.approx(want, abs=1e-6)
+
+
+def test_who_never_explores_draws_nothing_for_it():
+    assert epsilon_at(tiny(), jnp.int32(0)) is None
