@@ -11,9 +11,9 @@ over every 300 updates:
 - `seen`: R^2 of a linear probe of z for the object, at the first step, where it is in sight;
 - `kept`: the same of h at the end of the episode, where it is not; `moved`: half the distance between the
   means of h for both objects, root mean square over h; `varies`: how much h varies around its mean;
-- `foretold`: the correlation of the reward that is foretold for the end with the true one; `meaning`: the same
-  of episodes that ended with an object taken (in others time alone tells that there is no reward); near 1 where
-  it is known that the object to take is the one that was seen.
+- `foretold`: the correlation of the reward that is foretold for the end with the true one;
+- `meaning`: the same of episodes that ended with an object taken (of the others time tells that there is
+  no reward); near 1 where it is known that the object to take is the one that was seen.
 
 Adds one line to `results/maze.jsonl`.
 """
