@@ -132,6 +132,8 @@ TASKS: dict[str, Task] = {
             "world_model.stoch=16",
             "behaviour.horizon=10",
             "behaviour.entropy_scale=3e-3",
+            "behaviour.epsilon=1",  # only who wanders comes to know what the object means (decision 024)
+            "behaviour.discount=0.98",  # or it goes on wandering
             "reward.novelty_weight=0",  # is paid as long as an episode lasts: none ends, and none is won
             "training.train_every=4",
         ),
