@@ -34,6 +34,14 @@ VECTORS = (  # over `laptop`: for environments that show a few numbers
     "training.sequence=32",
     "training.log_every=1000",
 )
+IN_A_ROOM = (  # over `laptop`: for pictures of a pin-pad room
+    "world_model.cnn_depth=8",
+    "world_model.hidden=64",
+    "world_model.stoch=8",
+    "world_model.classes=8",
+    "world_model.rep_scale=0.01",  # all that changes is a player of a tile and the bars below
+    "training.train_every=4",
+)
 EVALUATION_SEED, EVALUATION_ENVS = 1_000_003, 10
 
 
@@ -142,14 +150,13 @@ TASKS: dict[str, Task] = {
         env=partial(pin_pad, pads=2, side=6, length=100),
         ability="a sparse reward for pads in order, in pictures",
         env_steps=15_000,
-        changes=(
-            "world_model.cnn_depth=8",
-            "world_model.hidden=64",
-            "world_model.stoch=8",
-            "world_model.classes=8",
-            "world_model.rep_scale=0.01",  # all that changes is a player of a tile and the bars below
-            "training.train_every=4",
-        ),
+        changes=IN_A_ROOM,
+    ),
+    "pin_pad_3": Task(
+        env=partial(pin_pad, pads=3, side=7, length=150),
+        ability="the same of three pads, in a larger room",
+        env_steps=30_000,
+        changes=IN_A_ROOM,
     ),
     **{
         game.lower(): Task(
