@@ -48,14 +48,15 @@ def policy(
     key: Any,
     *,
     greedy: bool = False,
-    epsilon: Any = None,
+    epsilon: float | Float[Array, ""] | None = None,
 ) -> tuple[ActCarry, Array, tuple[Transition, ...], tuple[Array, ...]]:
     """Take in one step of every environment and choose the next actions.
 
     Returns the new carry, the environments' actions (int32 `[env]`, or float `[env size]` in [-1, 1]), one
     replay entry per level, and per level a mask of the environments in which that entry was made. Needs
     neither replay nor optimisers. `greedy` takes the mode of every actor instead of a sample; with
-    probability `epsilon` the worker's action is drawn uniformly. The key is consumed.
+    probability `epsilon` the worker's action is drawn uniformly (None: no numbers are drawn for that). The
+    key is consumed.
     """
     config = params.config
     keys = random.split(key, 2 * config.levels + (0 if epsilon is None else 2))
@@ -171,7 +172,11 @@ def _act_down(
 
 
 def _explore(
-    params: AgentParams, action: Array, acting: Bool[Array, " env"], keys: Any, epsilon: Any
+    params: AgentParams,
+    action: Float[Array, "env action"],
+    acting: Bool[Array, " env"],
+    keys: Any,
+    epsilon: float | Float[Array, ""],
 ) -> Float[Array, "env action"]:
     """Return the worker's actions, each with probability `epsilon` replaced by one drawn uniformly."""
     explores = acting & (random.uniform(keys[0], acting.shape, action.dtype) < epsilon)

@@ -56,13 +56,16 @@ def test_logits_on_real_frames(frames, params, rng):
             np.testing.assert_allclose(a, b, atol=2e-5)  # float32 through some ten layers, logits of order 1
 
 
-def test_acting_compiles_nothing(frames, params):
+@pytest.mark.parametrize("epsilon", [None, 0.5])
+def test_acting_compiles_nothing(frames, params, epsilon):
     """Three levels act on NumPy leaves alone; everything that comes out is NumPy, the actions are legal."""
     leaves = to_numpy(params)
     carry, key = init_carry(leaves, 2), random.key(0, "numpy")
     with jax.transfer_guard("disallow_explicit"):
         for i, timestep in enumerate(frames[1]):
-            carry, action, transitions, due = policy(leaves, carry, timestep, random.fold_in(key, i))
+            carry, action, transitions, due = policy(
+                leaves, carry, timestep, random.fold_in(key, i), epsilon=epsilon
+            )
             assert action.dtype == np.int32 and action.shape == (2,)
             assert ((action >= 0) & (action < 6)).all()
             assert all(isinstance(x, np.ndarray | np.generic) for x in jax.tree.leaves((carry, transitions)))
