@@ -3,12 +3,15 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ONE_WISH = 0.2
+"""Seconds within which several signals are one: `timeout` sends it to the process, then to its group."""
 
 
 @contextmanager
@@ -16,20 +19,22 @@ def stop_requests() -> Iterator[Callable[[], int | None]]:
     """Yield a function that returns the signal by which the process has been asked to stop, or None.
 
     The state is donated to the device at every step, so that an exception in the middle of one would lose
-    it: the first Ctrl-C or SIGTERM is only noted. The second does what it would have done without us: an
-    earlier handler of Python's is called (Ctrl-C: `KeyboardInterrupt`); where there is none, the process
-    ends with 128 + the signal's number, even while XLA compiles and no handler of Python's could run.
-    Earlier handlers come back at the end. Signals belong to the main thread; in any other nothing is done.
+    it: the first Ctrl-C or SIGTERM is only noted. The second, unless it comes with the first (`ONE_WISH`),
+    does what it would have done without us: an earlier handler of Python's is called (Ctrl-C:
+    `KeyboardInterrupt`); where there is none, the process ends with 128 + the signal's number, even while XLA
+    compiles and no handler of Python's could run. Earlier handlers come back at the end. Signals belong to
+    the main thread; in any other nothing is done.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
     noted: list[int] = []
+    times: list[float] = []
 
     def note(signum: int, frame: FrameType | None) -> None:
         noted.append(signum)
         earlier = previous[signum]
-        if len(noted) > 1 and callable(earlier):
+        if _is_second(times) and callable(earlier):
             earlier(signum, frame)
 
     previous: dict[int, Any] = {signum: signal.signal(signum, note) for signum in SIGNALS}
@@ -69,8 +74,14 @@ def _end_at_second(previous: Mapping[int, Any]) -> Iterator[None]:
 
 
 def _watch(end: int, previous: Mapping[int, Any]) -> None:
-    seen = 0
+    times: list[float] = []
     while number := os.read(end, 1):
-        seen += number[0] in previous
-        if seen > 1 and previous.get(number[0]) == signal.SIG_DFL:
+        second = number[0] in previous and _is_second(times)
+        if second and previous.get(number[0]) == signal.SIG_DFL:
             os._exit(128 + number[0])
+
+
+def _is_second(times: list[float]) -> bool:
+    """Note the time of a signal, and return whether it is another wish than the first."""
+    times.append(time.monotonic())
+    return times[-1] - times[0] > ONE_WISH

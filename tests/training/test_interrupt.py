@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hieros_eqx.training.interrupt import stop_requests
+from hieros_eqx.training.interrupt import ONE_WISH, stop_requests
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -25,6 +25,7 @@ def test_a_second_ctrl_c_breaks():
     try:
         with pytest.raises(KeyboardInterrupt), stop_requests():
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(2 * ONE_WISH)
             os.kill(os.getpid(), signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
     finally:
@@ -67,10 +68,29 @@ def test_a_second_signal_ends_the_process_at_once(signum, where):
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signum)
         if where != "once":
-            time.sleep(0.3)
+            time.sleep(1)
             assert process.poll() is None
             process.send_signal(signum)
         assert process.wait(timeout=10) == (7 if where == "once" else 128 + signum)
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_signals_that_come_together_are_one_wish(signum):
+    """`timeout` sends its signal to the process and then to the process's group."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY, "stepping"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(3):
+            process.send_signal(signum)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signum)
+        assert process.wait(timeout=10) == 128 + signum
     finally:
         process.kill()
         process.stdout.close()
