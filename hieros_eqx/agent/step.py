@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Float, Int
 
 from hieros_eqx.agent.act import policy
@@ -57,7 +57,7 @@ def epsilon_at(config: HierosConfig, env_step: Int[Array, ""]) -> Float[Array, "
     first, last = config.behaviour.epsilon, config.behaviour.epsilon_final
     if first == last == 0:
         return None
-    return first + (last - first) * jnp.minimum(env_step / config.training.env_steps, 1)
+    return optax.linear_schedule(first, last, config.training.env_steps)(env_step)
 
 
 def _check(state: HierosState, timestep: Timestep) -> None:

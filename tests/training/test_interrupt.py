@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -59,42 +60,42 @@ sys.exit(7)
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("where", ["compiling", "stepping", "once"])
-def test_a_second_signal_ends_the_process_at_once(signum, where):
+@contextmanager
+def busy(where):
+    """A process that takes signals as wishes to stop, while it is `where`."""
     process = subprocess.Popen([sys.executable, "-c", BUSY, where], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["compiling", "stepping", "once"])
+def test_a_second_signal_ends_the_process_at_once(signum, where):
+    with busy(where) as process:
         process.send_signal(signum)
         if where != "once":
             time.sleep(1)
             assert process.poll() is None
             process.send_signal(signum)
         assert process.wait(timeout=10) == (7 if where == "once" else 128 + signum)
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.wait()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_signals_that_come_together_are_one_wish(signum):
     """`timeout` sends its signal to the process and then to the process's group."""
-    process = subprocess.Popen([sys.executable, "-c", BUSY, "stepping"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with busy("stepping") as process:
         for _ in range(3):
             process.send_signal(signum)
         time.sleep(1)
         assert process.poll() is None
         process.send_signal(signum)
         assert process.wait(timeout=10) == 128 + signum
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.wait()
 
 
 def test_an_event_loop_keeps_its_pipe():
