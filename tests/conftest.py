@@ -20,8 +20,10 @@ import jaxtyping
 import numpy as np
 import pytest
 
-# Compilation takes most of the time here, and tiny programs run as fast without XLA's costly passes.
+# Compilation takes most of the time here, and tiny programs run as fast without XLA's costly passes: in this
+# process and in those that tests start.
 jax.config.update("jax_disable_most_optimizations", True)
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 # What one process has compiled, the others of the same run of the tests read: workers, and commands that
 # tests start. The folder is not the user's: programs compiled for the compiler's speed do not belong there.

@@ -17,7 +17,6 @@ def found():
     environment = os.environ | {
         "JAX_NUM_CPU_DEVICES": "4",
         "JAX_PLATFORMS": "cpu",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "JAX_LOG_COMPILES": "1",
     }
     result = subprocess.run(

@@ -8,8 +8,13 @@ from hieros_eqx import train
 from hieros_eqx.agent import init
 from hieros_eqx.training.agents import agents_of
 
-QUICK = ("discounting", "truncation", "action_from_observation", "episode_reset")
-ALIKE = ["training.env_steps=12000"]  # one configuration and one shape for all: compiled once
+QUICK = {
+    "discounting": 8_000,
+    "truncation": 8_000,
+    "action_from_observation": 12_000,
+    "episode_reset": 12_000,
+}
+ALIKE = ["replay.capacity=12000"]  # one shape for all: compiled once
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,10 +26,10 @@ def optimised():
     jax.config.update("jax_disable_most_optimizations", before)
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_climbed_by_who_has_learned_alone(name):
+@pytest.mark.parametrize(("name", "env_steps"), QUICK.items())
+def test_climbed_by_who_has_learned_alone(name, env_steps):
     rung = LADDER[name]
-    config = rung.config([0], ALIKE)
+    config = rung.config([0], [*ALIKE, f"training.env_steps={env_steps}"])
     fresh = agents_of(init(config, rung.make(num_envs=1, seed=0).spaces, jax.random.key(0)))[0]
     before = measure(rung, fresh)
     assert not rung.met(before), before

@@ -12,7 +12,6 @@ def test_a_run_of_seeds_on_two_devices(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HIEROS_EQX_")}
     environment |= {
         "HIEROS_EQX_COMPILATION_CACHE": "off",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "JAX_NUM_CPU_DEVICES": "2",
         "JAX_PLATFORMS": "cpu",
     }
