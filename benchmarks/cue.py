@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import numpy as np
 from ladder import SIZES
-from machine import RESULTS, write
+from machine import RESULTS, prepare, write
 
 from hieros_eqx.agent.init import init_params
 from hieros_eqx.agent.learn import learn_world_model
@@ -40,20 +40,13 @@ FOUND = 0.6  # the correlation from which on both are known; the cue alone reach
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = options(__doc__ or "", seeds=[0, 1, 2, 3], updates=4_000)
     parser.add_argument("--delay", type=int, default=10, help="steps from the cue to the action that counts")
     parser.add_argument(
         "--least-delay", type=int, help="delays are drawn from here on; default: all are equal"
     )
     parser.add_argument("--hint", type=float, default=0.5, help="what the cue pays, whatever the action")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
-    parser.add_argument("--updates", type=int, default=4_000)
-    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="one field")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the record goes to")
-    chosen = parser.parse_args(arguments)
-    if chosen.updates < BLOCK:
-        parser.error(f"wanted at least {BLOCK} updates, one correlation, got {chosen.updates}")
-    chosen.preset = "laptop"
+    chosen = parse(parser, arguments, BLOCK)
     config = override(make_preset(chosen.preset), ["levels=1", *SIZES, *chosen.set])
     make = partial(
         probe.memory,
@@ -68,13 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     rows = []
     for row in correlations(config, make, chosen.seeds, chosen.updates, counted):
         rows.append(row)
-        done, taken = len(rows) * BLOCK, time.perf_counter() - start
-        left = duration(taken * (chosen.updates - done) / done)
-        told = ", ".join(f"{value:.2f}" for value in row)
-        print(
-            f"update {done:,} of {chosen.updates:,}, {done / taken:.1f} updates/s, {left} left, {told}",
-            flush=True,
-        )
+        done = progress(len(rows) * BLOCK, chosen.updates, start)
+        print(done, ", ".join(f"{value:.2f}" for value in row), sep=", ", flush=True)
     measured = {
         "delay": chosen.delay,
         "least_delay": chosen.least_delay,
@@ -86,6 +74,33 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         },
     }
     return write("cue", chosen, arguments, measured)
+
+
+def options(description: str, *, seeds: Sequence[int], updates: int) -> argparse.ArgumentParser:
+    """Return a parser of the options of all that train a world model alone; the process is prepared."""
+    prepare()
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=seeds)
+    parser.add_argument("--updates", type=int, default=updates)
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="one field")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the record goes to")
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str], block: int) -> argparse.Namespace:
+    """Return what was chosen, refusing fewer updates than the `block` that one measure takes."""
+    chosen = parser.parse_args(arguments)
+    if chosen.updates < block:
+        parser.error(f"wanted at least {block} updates, which one measure takes, got {chosen.updates}")
+    chosen.preset = "laptop"
+    return chosen
+
+
+def progress(done: int, updates: int, begun: float) -> str:
+    """Return how far it is, the rate and the time left."""
+    taken = time.perf_counter() - begun
+    left = duration(taken * (updates - done) / done)
+    return f"update {done:,} of {updates:,}, {done / taken:.1f} updates/s, {left} left"
 
 
 def found_after(correlation: Sequence[float]) -> int | None:

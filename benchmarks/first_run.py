@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--game", default="PrivateEye")
     parser.add_argument("--preset", default="laptop", choices=sorted(hieros_eqx.PRESETS))
     parser.add_argument("--seed", type=int, default=0)

@@ -26,13 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from ladder import LADDER, measure
-from machine import RESULTS, write
+from machine import RESULTS, prepare, write
 from tasks import TASKS, play
 from worlds import WORLDS, look, training
 
 import hieros_eqx
-from hieros_eqx.backend.allocator import keep_freed_memory
-from hieros_eqx.backend.compiler import compile_quickly_for_gpu
 from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.modules import WORLD_MODELS
 from hieros_eqx.report import figures
@@ -53,8 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
             for name, member in members.items():
                 print(f"{group + '.' + name:32s}{member.env_steps:8,d} steps  {member.ability}")
         return []
-    keep_freed_memory()
-    compile_quickly_for_gpu()
+    prepare()
     records = []
     for group, name in named(chosen.names):
         begun = time.monotonic()

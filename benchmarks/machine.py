@@ -48,10 +48,15 @@ PEAK_SIZE_ELSEWHERE = 8192
 # ------------------------------------------------------------------------------------------ options
 
 
-def options(description: str, *, preset: str = "laptop", repeats: int = 7) -> argparse.ArgumentParser:
-    """Return a parser of the options all benchmarks have; the process is set up as by `hieros-eqx train`."""
+def prepare() -> None:
+    """Set this process up as `hieros-eqx train` does."""
     keep_freed_memory()
     compile_quickly_for_gpu()
+
+
+def options(description: str, *, preset: str = "laptop", repeats: int = 7) -> argparse.ArgumentParser:
+    """Return a parser of the options all benchmarks have; the process is prepared."""
+    prepare()
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--preset", default=preset, choices=[*sorted(hieros_eqx.PRESETS), "tiny"])
     parser.add_argument(

@@ -18,17 +18,15 @@ over every 300 updates:
 Adds one line to `results/maze.jsonl`.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from cue import learn_one, sequences
-from machine import RESULTS, write
+from cue import learn_one, options, parse, progress, sequences
+from machine import write
 from minigrid import DIRECTIONS, OBJECTS
 from tasks import TASKS
 
@@ -37,7 +35,6 @@ from hieros_eqx.agent.optimizers import init_optimizer, world_model_optimizer
 from hieros_eqx.config import HierosConfig
 from hieros_eqx.envs import VectorEnv
 from hieros_eqx.report.linear_probe import linear_probe
-from hieros_eqx.training.progress import duration
 from hieros_eqx.types import Batch, Timestep
 
 BLOCK = 300  # updates to a row of measures
@@ -49,16 +46,9 @@ AHEAD, LEFT = (3, 5), (2, 6)  # of the cells in sight; the player is at (3, 6) a
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = options(__doc__ or "", seeds=[0], updates=3_000)
     parser.add_argument("--wander", type=float, default=0.02, help="probability of any action at all")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--updates", type=int, default=3_000)
-    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="one field")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder that the record goes to")
-    chosen = parser.parse_args(arguments)
-    if chosen.updates < BLOCK:
-        parser.error(f"wanted at least {BLOCK} updates, one row of measures, got {chosen.updates}")
-    chosen.preset = "laptop"
+    chosen = parse(parser, arguments, BLOCK)
     task, start = TASKS["minigrid_memory"], time.perf_counter()
     found = {}
     for seed in chosen.seeds:
@@ -67,10 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         rows, begun = [], time.perf_counter()
         for row in study(config, env, seed, chosen.updates, chosen.wander):
             rows.append(row)
-            done, taken = len(rows) * BLOCK, time.perf_counter() - begun
-            left = duration(taken * (chosen.updates - done) / done)
+            done = progress(len(rows) * BLOCK, chosen.updates, begun)
             told = ", ".join(f"{name} {value:.3g}" for name, value in row.items())
-            print(f"seed {seed}, update {done:,} of {chosen.updates:,}, {left} left, {told}", flush=True)
+            print(f"seed {seed}", done, told, sep=", ", flush=True)
         found[str(seed)] = {name: [round(row[name], 4) for row in rows] for name in rows[0]}
     measured = {"wander": chosen.wander, "seconds": time.perf_counter() - start, "seeds": found}
     return write("maze", chosen, arguments, measured)
