@@ -54,12 +54,15 @@ REMEMBERING = (  # an exclusive or of cue and action: larger networks leave the 
     "world_model.deter=64",
     "optimizer.world_model_rate=3e-3",
 )
-RECALLING = (  # over many steps: nothing may drown the cue on its way (decision 022)
-    *REMEMBERING,
+UNDROWNED = (  # nothing may drown the cue on its way (decision 022)
     "world_model.s5.centre_rate=0.1",
     "world_model.normalize_deter=true",
-    "world_model.posterior_scale=16",
     "world_model.unimix=0.001",
+)
+RECALLING = (  # over many steps
+    *REMEMBERING,
+    *UNDROWNED,
+    "world_model.posterior_scale=16",
     "training.sequence=128",
     "training.train_every=8",
 )
@@ -212,7 +215,13 @@ LADDER: dict[str, Rung] = {
         env_steps=30_000,
         measure=returns,
         least=(("return", 0.8),),
-        changes=(*REMEMBERING, "training.train_every=2"),
+        changes=(
+            *REMEMBERING,
+            *UNDROWNED,
+            "world_model.rep_scale=0.01",  # sharper posteriors may begin blind to the cue (decision 025)
+            "training.sequence=32",
+            "training.train_every=2",
+        ),
     ),
     "memory_60": Rung(
         make=partial(probe.memory, delay=60),
