@@ -218,7 +218,7 @@ LADDER: dict[str, Rung] = {
         changes=(
             *REMEMBERING,
             *UNDROWNED,
-            "world_model.rep_scale=0.01",  # sharper posteriors may begin blind to the cue (decision 025)
+            "world_model.rep_scale=0.01",  # sharp posteriors instead may lose the cue (decision 025)
             "training.sequence=32",
             "training.train_every=2",
         ),
