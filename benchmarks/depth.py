@@ -2,8 +2,9 @@
 
     python benchmarks/depth.py errands RUN RUN RUN
 
-The runs differ in depth, and otherwise as their directories say. FLOPs are those of acting and of all updates
-of one seed, counted in the traced programs (`flops.py`) as if all levels were trained from the first step on.
+The runs differ in depth, and otherwise as their directories say; those that differ in nothing but seeds are
+one line. FLOPs are those of acting and of all updates of one seed, counted in the traced programs
+(`flops.py`) as if all levels were trained from the first step on.
 Adds one line to `results/depth.jsonl` and draws `results/depth_NAME.png`.
 """
 
@@ -18,9 +19,9 @@ from flops import count
 from machine import RESULTS, write
 from programs import abstract_state, abstract_timestep, act_program, per_env_step, update_programs
 
-from hieros_eqx.config import HierosConfig
+from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.report import figures
-from hieros_eqx.report.return_curve import moving_means
+from hieros_eqx.report.return_curve import Curve, moving_means
 from hieros_eqx.training.log import read
 from hieros_eqx.training.run_dir import RunDir, read_config, read_spaces
 from hieros_eqx.types import Spaces
@@ -33,30 +34,41 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("runs", type=Path, nargs="+", help="directories of runs")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of record and figure")
     chosen = parser.parse_args(arguments)
-    configs = [read_config(run) for run in chosen.runs]
-    costs = [
-        flops_per_env_step(config, read_spaces(run)) for config, run in zip(configs, chosen.runs, strict=True)
-    ]
-    curves = [moving_means(read(RunDir(run).episodes)) for run in chosen.runs]
-    labels = [f"{config.levels} level{'s' * (config.levels > 1)}" for config in configs]
+    agents: dict[HierosConfig, list[Path]] = {}  # runs that differ in nothing but their seeds are one line
+    for run in chosen.runs:
+        agents.setdefault(override(read_config(run), ["training.seeds=[0]"]), []).append(run)
+    costs = [flops_per_env_step(config, read_spaces(runs[0])) for config, runs in agents.items()]
+    curves = [curves_of(runs) for runs in agents.values()]
+    labels = [f"{config.levels} level{'s' * (config.levels > 1)}" for config in agents]
     figures.returns_by_cost(
         labels, curves, costs, chosen.results / f"depth_{chosen.name}.png", title=chosen.name
     )
     rows = [
         {
-            "run": run.name,
+            "runs": [run.name for run in runs],
             "levels": config.levels,
             "env_steps": config.training.env_steps,
             "mflop_per_env_step": cost / 1e6,
             "last_tenth_of_training": {str(seed): float(own.mean[-1]) for seed, own in by_seed.items()},
         }
-        for run, config, cost, by_seed in zip(chosen.runs, configs, costs, curves, strict=True)
+        for (config, runs), cost, by_seed in zip(agents.items(), costs, curves, strict=True)
     ]
     for row in rows:
         print(row)
-    chosen.preset, chosen.set = configs[0].preset, []
+    chosen.preset, chosen.set = next(iter(agents)).preset, []
     given = [chosen.name, *(run.name for run in chosen.runs)]
     return write("depth", chosen, given, {"name": chosen.name, "runs": rows})
+
+
+def curves_of(runs: Sequence[Path]) -> dict[int, Curve]:
+    """Return the curve of every seed of runs of one configuration; each seed may be in one run alone."""
+    curves: dict[int, Curve] = {}
+    for run in runs:
+        own = moving_means(read(RunDir(run).episodes))
+        if twice := curves.keys() & own.keys():
+            raise ValueError(f"wanted every seed once, got seed {min(twice)} in {run.name} and before it")
+        curves |= own
+    return dict(sorted(curves.items()))
 
 
 def flops_per_env_step(config: HierosConfig, spaces: Spaces) -> float:

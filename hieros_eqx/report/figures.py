@@ -95,7 +95,8 @@ def returns_by_cost(
 ) -> None:
     """Draw returns of several runs against steps and against the FLOPs of one seed, a line a run.
 
-    Lines are means over the run's seeds, with 95 % intervals over them; a run of one seed is drawn as it is.
+    Lines are means over the run's seeds, with 95 % intervals over them and a thin line for each; a run of one
+    seed is drawn as it is.
     Raises `ValueError` for a run without a curve.
     """
     figure = _figure(9.0, 3.4)
@@ -104,10 +105,13 @@ def returns_by_cost(
         line = mean_over_seeds(run) or next(iter(run.values()), None)
         if line is None:
             raise ValueError(f"wanted at least one finished episode of {label}, got none.")
-        for ax, steps in ((by_steps, line.env_step), (by_flops, line.env_step * cost / 1e12)):
-            ax.plot(steps, line.mean, color=_color(number), label=f"{label}, n = {len(run)}")
+        for ax, unit in ((by_steps, 1.0), (by_flops, cost / 1e12)):
+            steps, color = line.env_step * unit, _color(number)
+            ax.plot(steps, line.mean, color=color, label=f"{label}, n = {len(run)}")
             if isinstance(line, MeanCurve):
-                ax.fill_between(steps, line.low, line.high, color=_color(number), alpha=0.2, linewidth=0)
+                ax.fill_between(steps, line.low, line.high, color=color, alpha=0.2, linewidth=0)
+                for seed in run.values():
+                    ax.plot(seed.env_step * unit, seed.mean, color=color, linewidth=0.6, alpha=0.7)
     _label(by_steps, title, "environment steps", "return of an episode")
     _label(by_flops, f"{title}, by cost", "TFLOP of a seed", "")
     by_steps.legend(fontsize=8)
