@@ -19,7 +19,7 @@ from flops import count
 from machine import RESULTS, write
 from programs import abstract_state, abstract_timestep, act_program, per_env_step, update_programs
 
-from hieros_eqx.config import HierosConfig, override
+from hieros_eqx.config import HierosConfig
 from hieros_eqx.report import figures
 from hieros_eqx.report.return_curve import Curve, moving_means
 from hieros_eqx.training.log import read
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("runs", type=Path, nargs="+", help="directories of runs")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of record and figure")
     chosen = parser.parse_args(arguments)
-    agents: dict[HierosConfig, list[Path]] = {}  # runs that differ in nothing but their seeds are one line
+    agents: dict[HierosConfig, list[Path]] = {}
     for run in chosen.runs:
-        agents.setdefault(override(read_config(run), ["training.seeds=[0]"]), []).append(run)
+        agents.setdefault(read_config(run).for_seed(0), []).append(run)
     costs = [flops_per_env_step(config, read_spaces(runs[0])) for config, runs in agents.items()]
     curves = [curves_of(runs) for runs in agents.values()]
     labels = [f"{config.levels} level{'s' * (config.levels > 1)}" for config in agents]

@@ -125,5 +125,4 @@ def _remarks(
 
 
 def _without_game_and_seeds(config: HierosConfig) -> HierosConfig:
-    training = replace(config.training, seed=0, seeds=())
-    return replace(config, env=replace(config.env, game=None), training=training)
+    return replace(config.for_seed(0), env=replace(config.env, game=None))
