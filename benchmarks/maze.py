@@ -13,7 +13,8 @@ over every 300 updates:
   means of h for both objects, root mean square over h; `varies`: how much h varies around its mean;
 - `foretold`: the correlation of the reward that is foretold for the end with the true one;
 - `meaning`: the same of episodes that ended with an object taken (of the others time tells that there is
-  no reward); near 1 where it is known that the object to take is the one that was seen.
+  no reward); near 1 where it is known that the object to take is the one that was seen. Null where no
+  object was taken, or always the right one.
 
 Adds one line to `results/maze.jsonl`.
 """
@@ -29,6 +30,7 @@ from cue import learn_one, options, parse, progress, sequences
 from machine import write
 from minigrid import DIRECTIONS, OBJECTS
 from tasks import TASKS
+from worlds import correlation
 
 from hieros_eqx.agent.init import init_params
 from hieros_eqx.agent.optimizers import init_optimizer, world_model_optimizer
@@ -58,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         for row in study(config, env, seed, chosen.updates, chosen.wander):
             rows.append(row)
             done = progress(len(rows) * BLOCK, chosen.updates, begun)
-            told = ", ".join(f"{name} {value:.3g}" for name, value in row.items())
+            told = ", ".join(f"{name} {value:.3g}" for name, value in row.items() if value is not None)
             print(f"seed {seed}", done, told, sep=", ", flush=True)
-        found[str(seed)] = {name: [round(row[name], 4) for row in rows] for name in rows[0]}
+        found[str(seed)] = {name: [rounded(row[name]) for row in rows] for name in rows[0]}
     measured = {"wander": chosen.wander, "seconds": time.perf_counter() - start, "seeds": found}
     return write("maze", chosen, arguments, measured)
 
@@ -107,7 +109,7 @@ def asked_since_start(batch: Batch, before: np.ndarray) -> np.ndarray:
 
 def study(
     config: HierosConfig, env: VectorEnv, seed: int, updates: int, wander: float
-) -> Iterator[dict[str, float]]:
+) -> Iterator[dict[str, float | None]]:
     """Train a world model on walkers; yield what it knows over every `BLOCK` updates."""
     stream = sequences(env, config.training.sequence, seed, Walker(wander))
     model = init_params(config, env.spaces, jax.random.key(seed)).worker.world_model
@@ -136,14 +138,18 @@ def study(
                 "kept": probe(h, at_last),
                 "moved": float(np.sqrt(np.square(apart).mean())),
                 "varies": float(np.sqrt(h.var(axis=0).mean())),
-                "foretold": float(np.corrcoef(told, reward)[0, 1]),
-                "meaning": float(np.corrcoef(told[taken], reward[taken])[0, 1]),
+                "foretold": correlation(told, reward),
+                "meaning": correlation(told[taken], reward[taken]),
             }
             begun, ended, losses = [], [], []
 
 
 def probe(features: np.ndarray, label: np.ndarray) -> float:
     return float(linear_probe(features, label[:, None], np.arange(len(label)), ridge=RIDGE)[0])
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 if __name__ == "__main__":

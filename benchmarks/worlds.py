@@ -194,9 +194,9 @@ def training(lines: run_summary.Lines) -> dict[str, Any]:
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Return Pearson's correlation; None where one of both does not vary."""
+    """Return Pearson's correlation; None of nothing, and where one of both does not vary."""
     require_same_shape(a=a, b=b)
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else None
+    return float(np.corrcoef(a, b)[0, 1]) if len(a) and a.std() > 0 and b.std() > 0 else None
 
 
 def mean(values: np.ndarray) -> float | None:

@@ -123,6 +123,12 @@ def test_rewards_foreseen_count_while_the_episode_is_thought_to_last():
     assert found["survived"] == pytest.approx(2 / 3) and found["survived_imagined"] == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize(("a", "b"), [([], []), ([2.0], [1.0]), ([1.0, 2.0], [0.0, 0.0])])
+def test_nothing_correlates_with_what_does_not_vary(a, b, recwarn):
+    assert worlds.correlation(np.array(a), np.array(b)) is None
+    assert not recwarn.list
+
+
 def test_an_unknown_variant_is_told():
     with pytest.raises(SystemExit, match="wanted a variant among rssm, reset"):
         learning.main(["worlds.pong", "--variant", "magic"])
