@@ -24,7 +24,7 @@ from machine import device
 import hieros_eqx
 from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.envs import canonical_game
-from hieros_eqx.report import figures, open_loop, run_summary
+from hieros_eqx.report import figures, open_loop, open_loop_errors, run_summary
 from hieros_eqx.report.published import human_normalised
 from hieros_eqx.report.recording import Recording, collect_episodes, pick_starts
 from hieros_eqx.training import provenance
@@ -153,7 +153,7 @@ def open_loop_of(agent: hieros_eqx.Agent, options: argparse.Namespace) -> tuple[
     rng = np.random.default_rng(OPEN_LOOP_SEED)
     starts = pick_starts(episodes, options.starts, options.horizon, rng)
     world_model = agent.params.worker.world_model
-    errors = open_loop.open_loop(
+    errors = open_loop_errors.open_loop(
         world_model, episodes, starts, options.horizon, keys[1], samples=options.samples
     )
     steps = [step for step in (1, 5, 10, 15) if step <= options.horizon]
@@ -164,7 +164,7 @@ def open_loop_of(agent: hieros_eqx.Agent, options: argparse.Namespace) -> tuple[
         "horizon": options.horizon,
         "samples": options.samples,
         "pixels": "[0, 1]",
-        **open_loop.summarise(errors, steps),
+        **open_loop_errors.summarise(errors, steps),
         "seconds": round(time.monotonic() - begun, 1),
     }
     return record, (errors, shown_pictures(world_model, episodes, starts, errors, options, keys[2]))
@@ -174,13 +174,12 @@ def shown_pictures(
     world_model: Any,
     episodes: list[Recording],
     starts: np.ndarray,
-    errors: open_loop.OpenLoop,
+    errors: open_loop_errors.OpenLoop,
     options: argparse.Namespace,
     key: Any,
 ) -> open_loop.Prediction:
     """Return predictions from starts of three amounts of motion: the 95th, 75th and 50th percentile."""
-    order = np.argsort(errors.motion)
-    shown = order[[int(share * (len(order) - 1)) for share in SHOWN_MOTION]]
+    shown = errors.at_motion(SHOWN_MOTION)
     return next(
         open_loop.predict(
             world_model, episodes, starts[shown], options.horizon, key, samples=1, batch=len(shown)
@@ -234,7 +233,7 @@ def draw(
     options: argparse.Namespace,
     lines: run_summary.Lines,
     episodes: list[dict[str, Any]],
-    errors: open_loop.OpenLoop,
+    errors: open_loop_errors.OpenLoop,
     pictures: open_loop.Prediction,
 ) -> None:
     stem = str(options.results / f"first_run_{config.env.game}")

@@ -95,6 +95,8 @@ class Rung:
     """Measures that must reach a number."""
     most: tuple[tuple[str, float], ...] = ()
     """Measures that must not exceed one."""
+    worth: Callable[[Recording, HierosConfig], np.ndarray] | None = None
+    """What every state of an episode is worth, where it is values that are asked for."""
     changes: tuple[str, ...] = ()
     """Fields that differ from `SIZES`."""
     variants: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -115,8 +117,12 @@ class Rung:
 
 def measure(rung: Rung, agent: Agent, env: Callable[..., VectorEnv] | None = None) -> Measures:
     """Play with a trained agent in fresh environments and return what is asked of it."""
-    episodes = play_episodes(agent, env or rung.make, rung.play, jax.random.key(EVALUATION_SEED))
-    return rung.measure(episodes, agent.config)
+    return rung.measure(play_probe(rung, agent, env), agent.config)
+
+
+def play_probe(rung: Rung, agent: Agent, env: Callable[..., VectorEnv] | None = None) -> list[Recording]:
+    """Return the whole episodes that a trained agent is measured by."""
+    return play_episodes(agent, env or rung.make, rung.play, jax.random.key(EVALUATION_SEED))
 
 
 def play_episodes(
@@ -136,22 +142,37 @@ def returns(episodes: Sequence[Recording], config: HierosConfig) -> Measures:
     return {"return": float(np.mean([episode.reward.sum() for episode in episodes]))}
 
 
+def discounted_returns(episode: Recording, config: HierosConfig) -> np.ndarray:
+    """Return the discounted sum of the rewards of every step and those that follow it."""
+    following, found = 0.0, np.zeros(len(episode.reward))
+    for t in reversed(range(len(found))):
+        following = found[t] = episode.reward[t] + config.behaviour.discount * following
+    return found
+
+
+def endless_returns(episode: Recording, config: HierosConfig) -> np.ndarray:
+    """Return what a reward of 1 at every step but the first is worth if there is no end."""
+    found = np.full(len(episode.reward), 1 / (1 - config.behaviour.discount))
+    found[0] -= 1
+    return found
+
+
+def values(episode: Recording) -> np.ndarray:
+    """Return the worker's extrinsic value of every step."""
+    assert episode.value is not None
+    return episode.value[:, 0]
+
+
 def value_error(episodes: Sequence[Recording], config: HierosConfig) -> Measures:
     """Return the mean size of value minus discounted return, over all steps."""
-    errors = []
-    for episode in episodes:
-        assert episode.value is not None
-        following, truth = 0.0, np.zeros(len(episode.reward))
-        for t in reversed(range(len(truth))):
-            following = truth[t] = episode.reward[t] + config.behaviour.discount * following
-        errors.append(episode.value[:, 0] - truth)
+    errors = [values(episode) - discounted_returns(episode, config) for episode in episodes]
     return {"value_error": float(np.mean(np.abs(np.concatenate(errors))))}
 
 
 def endless_value(episodes: Sequence[Recording], config: HierosConfig) -> Measures:
     """Return the mean value after the first step, as a share of 1 / (1 - discount)."""
-    values = np.concatenate([e.value[1:, 0] for e in episodes if e.value is not None])
-    return {"share_of_endless": float(values.mean() * (1 - config.behaviour.discount))}
+    after = np.concatenate([values(episode)[1:] for episode in episodes])
+    return {"share_of_endless": float(after.mean() * (1 - config.behaviour.discount))}
 
 
 def seen_and_hidden(episodes: Sequence[Recording], config: HierosConfig) -> Measures:
@@ -171,6 +192,7 @@ LADDER: dict[str, Rung] = {
         ability="the value of a constant",
         env_steps=4_000,
         measure=value_error,
+        worth=discounted_returns,
         most=(("value_error", 0.05),),
     ),
     "observation_value": Rung(
@@ -178,6 +200,7 @@ LADDER: dict[str, Rung] = {
         ability="a value that is read from the observation",
         env_steps=8_000,
         measure=value_error,
+        worth=discounted_returns,
         most=(("value_error", 0.1),),
     ),
     "discounting": Rung(
@@ -185,6 +208,7 @@ LADDER: dict[str, Rung] = {
         ability="discounting over several steps",
         env_steps=8_000,
         measure=value_error,
+        worth=discounted_returns,
         most=(("value_error", 0.05),),
     ),
     "truncation": Rung(
@@ -192,6 +216,7 @@ LADDER: dict[str, Rung] = {
         ability="bootstrapping where an episode was cut",
         env_steps=12_000,
         measure=endless_value,
+        worth=endless_returns,
         least=(("share_of_endless", 0.9),),
         most=(("share_of_endless", 1.1),),
     ),

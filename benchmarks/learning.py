@@ -11,7 +11,8 @@
 Seeds are trained side by side in one program, or `--apart`, one after another. Every case (apart: every seed
 of it) has a run directory of its own under `--out`, so that an interrupted one goes on when called again, and
 one that is finished is measured anew without training. Adds one line per case to `results/learning.jsonl`,
-and for a task draws its returns beside it.
+and draws beside it what there is to see: returns of training, values against what they should be, or the
+errors and pictures of what a world model foresees.
 """
 
 import argparse
@@ -19,13 +20,14 @@ import hashlib
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ladder import LADDER, measure
+import numpy as np
+from ladder import LADDER, play_probe, values
 from machine import RESULTS, prepare, write
 from tasks import TASKS, play
 from worlds import WORLDS, look, training
@@ -34,6 +36,7 @@ import hieros_eqx
 from hieros_eqx.config import HierosConfig, override
 from hieros_eqx.modules import WORLD_MODELS
 from hieros_eqx.report import figures
+from hieros_eqx.report.recording import Recording
 from hieros_eqx.report.run_summary import by_seed
 from hieros_eqx.training.agents import Agent
 from hieros_eqx.training.log import read
@@ -166,23 +169,52 @@ def solve(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Train the agents of one task and let them play."""
     task = TASKS[name]
     trained = train("tasks", name, chosen, task.factory)
-    threshold = task.above if task.least is None else task.least
-    figures.return_curves(
-        trained.episodes,
-        chosen.results / f"learning_{trained.case}.png",
-        title=trained.case,
-        asked=None if threshold is None else float(threshold),
-    )
+    draw_returns(trained, chosen, task.above if task.least is None else task.least)
     return trained.record | play(task, trained.agents, trained.episodes)
+
+
+def draw_returns(trained: Trained, chosen: argparse.Namespace, asked: float | None) -> None:
+    """Draw the returns of training, if any episode was finished."""
+    if trained.episodes:
+        path = figure_of(trained, chosen)
+        asked = None if asked is None else float(asked)
+        figures.return_curves(trained.episodes, path, title=trained.case, asked=asked)
+
+
+def draw_values(
+    trained: Trained,
+    chosen: argparse.Namespace,
+    played: Mapping[int, Sequence[Recording]],
+    worth: Callable[[Recording, HierosConfig], np.ndarray],
+) -> None:
+    """Draw the values of the states of some episodes against what they are worth."""
+    told = {seed: np.concatenate([values(episode) for episode in own]) for seed, own in played.items()}
+    truth = {
+        seed: np.concatenate([worth(episode, trained.agents[seed].config) for episode in own])
+        for seed, own in played.items()
+    }
+    figures.values(told, truth, figure_of(trained, chosen), title=trained.case)
+
+
+def figure_of(trained: Trained, chosen: argparse.Namespace, *more: str) -> Path:
+    """Return where a figure of one case goes."""
+    return chosen.results / ("_".join(["learning", trained.case, *filter(None, more)]) + ".png")
 
 
 def explore(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Train agents on a game and ask their lowest world models for what they have not seen."""
     world = WORLDS[name]
     trained = train("worlds", name, chosen, None)
+    measured = {}
+    for seed, agent in trained.agents.items():
+        sight = look(world, agent)
+        measured[str(seed)] = sight.measures
+        figure = partial(figure_of, trained, chosen, f"seed{seed}" if len(trained.agents) > 1 else "")
+        figures.open_loop_errors(sight.errors, figure("errors"), samples=world.samples)
+        figures.open_loop_pictures(sight.shown, world.steps_shown, figure("pictures"))
     return trained.record | {
         "training": {str(seed): training(lines) for seed, lines in by_seed(trained.metrics).items()},
-        "measured": {str(seed): look(world, agent) for seed, agent in trained.agents.items()},
+        "measured": measured,
     }
 
 
@@ -193,7 +225,12 @@ def climb(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
         sys.exit(f"ladder.{name} has no pictures")
     env = partial(rung.make, images=True) if chosen.images else rung.make
     trained = train("ladder", name, chosen, env, "image" if chosen.images else "vector")
-    measured = {seed: measure(rung, agent, env) for seed, agent in trained.agents.items()}
+    played = {seed: play_probe(rung, agent, env) for seed, agent in trained.agents.items()}
+    measured = {seed: rung.measure(own, trained.agents[seed].config) for seed, own in played.items()}
+    if rung.worth is None:
+        draw_returns(trained, chosen, dict(rung.least).get("return"))
+    else:
+        draw_values(trained, chosen, played, rung.worth)
     return trained.record | {
         "asked": {"least": dict(rung.least), "most": dict(rung.most)},
         "measured": {str(seed): own for seed, own in measured.items()},

@@ -6,7 +6,7 @@ seen. `learning.py` runs them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from hieros_eqx.config import HierosConfig, make_preset, override
 from hieros_eqx.core.shapes import require_same_shape
 from hieros_eqx.modules import feature
-from hieros_eqx.report import open_loop, run_summary
+from hieros_eqx.report import open_loop, open_loop_errors, run_summary
 from hieros_eqx.report.ball import COURTS, ball_place, court_color, find_ball, recall
 from hieros_eqx.report.linear_probe import linear_probe
 from hieros_eqx.report.recording import Recording, collect_episodes, pick_starts
@@ -24,6 +24,7 @@ from hieros_eqx.types import Latent
 
 SEED = 1  # of environments, starts and samples; training never uses these environments
 STEPS_SHOWN = (1, 5, 15, 50)
+MOTION_SHOWN = (0.95, 0.5)  # of starts whose pictures are drawn
 VARIANTS: dict[str, tuple[str, ...]] = {
     "rssm": ("world_model.kind=rssm",),
     "reset": ("replay.sequence_start=reset",),
@@ -52,6 +53,11 @@ class World:
     changes: tuple[str, ...] = ()
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: VARIANTS)
 
+    @property
+    def steps_shown(self) -> list[int]:
+        """Steps ahead that are told of."""
+        return [step for step in STEPS_SHOWN if step <= self.horizon]
+
     def config(self, seeds: Sequence[int], changes: Sequence[str] = ()) -> HierosConfig:
         """Return the configuration."""
         run = (f"training.env_steps={self.env_steps}", f"training.seeds={list(seeds)}")
@@ -62,7 +68,16 @@ class World:
 WORLDS: dict[str, World] = {game.lower(): World(game=game) for game in ("Pong", "Breakout", "Krull")}
 
 
-def look(world: World, agent: Agent) -> dict[str, Any]:
+class Sight(NamedTuple):
+    """What the lowest world model of an agent makes of games that it has not seen."""
+
+    measures: dict[str, Any]
+    errors: open_loop_errors.OpenLoop
+    shown: open_loop.Prediction
+    """Of a start with much motion and one with the median's."""
+
+
+def look(world: World, agent: Agent) -> Sight:
     """Let an agent play games of its own, and return what its lowest world model makes of them."""
     record_key, look_key, dream_key = jax.random.split(jax.random.key(SEED), 3)
     env = open_env(agent.config, None, num_envs=world.envs, seed=SEED, training=False)
@@ -73,21 +88,21 @@ def look(world: World, agent: Agent) -> dict[str, Any]:
     starts = pick_starts(episodes, world.starts, world.horizon, np.random.default_rng(SEED))
     model = agent.params.worker.world_model
     parts = list(open_loop.predict(model, episodes, starts, world.horizon, dream_key, samples=world.samples))
-    errors = open_loop.errors(parts)
-    steps = [step for step in STEPS_SHOWN if step <= world.horizon]
+    errors = open_loop_errors.errors(parts)
     latents = [
         open_loop.observe_episode(model, episode, jax.random.fold_in(look_key, i))[0]
         for i, episode in enumerate(episodes)
     ]
     found = {
         "recorded_steps": sum(len(episode.action) for episode in episodes),
-        "pictures": open_loop.summarise(errors, steps, resamples=2_000)["all"],
+        "pictures": open_loop_errors.summarise(errors, world.steps_shown, resamples=2_000)["all"],
         "foreseen": foreseen(parts),
         "seen": seen(model, episodes, latents),
     }
     if world.game in COURTS:
         found["ball"] = ball(world.game, episodes, latents, starts, parts)
-    return found
+    shown = open_loop.select(parts, errors.at_motion(MOTION_SHOWN))
+    return Sight(found, errors, shown)
 
 
 def foreseen(parts: Sequence[open_loop.Prediction]) -> dict[str, float | None]:

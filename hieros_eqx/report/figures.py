@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from hieros_eqx.report.open_loop import OpenLoop, Prediction
+from hieros_eqx.core.shapes import require_same_shape
+from hieros_eqx.report.open_loop import Prediction
+from hieros_eqx.report.open_loop_errors import OpenLoop
 from hieros_eqx.report.return_curve import Curve, MeanCurve, mean_over_seeds, moving_means
 from hieros_eqx.report.run_summary import Lines, levels, series
 
@@ -81,6 +83,28 @@ def return_curves(
     if asked is not None:
         ax.axhline(asked, color="black", linestyle=":", label="asked")
     _label(ax, textwrap.fill(title, 70), "environment steps", "return of an episode")
+    ax.legend(fontsize=8)
+    _save(figure, path)
+
+
+def values(
+    told: Mapping[int, np.ndarray], worth: Mapping[int, np.ndarray], path: Path, *, title: str
+) -> None:
+    """Draw what the critic of each seed tells of some states against what these are worth, a dot a state.
+
+    Raises `ValueError` without states, and if a seed has not as many values as states.
+    """
+    figure = _figure(4.2, 3.8)
+    ax = figure.subplots()
+    for number, (seed, own) in enumerate(told.items()):
+        require_same_shape(told=own, worth=worth[seed])
+        ax.plot(worth[seed], own, ".", color=_color(number), markersize=4, alpha=0.4, label=f"seed {seed}")
+    every = [*told.values(), *worth.values()]
+    if not sum(map(len, every)):
+        raise ValueError("wanted at least one state, got none.")
+    ends = [min(map(np.min, every)), max(map(np.max, every))]
+    ax.plot(ends, ends, color="black", linestyle=":", label="as it is")
+    _label(ax, textwrap.fill(title, 50), "discounted return", "value")
     ax.legend(fontsize=8)
     _save(figure, path)
 

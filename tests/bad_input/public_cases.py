@@ -32,6 +32,7 @@ from hieros_eqx.report import (
     intervals,
     linear_probe,
     open_loop,
+    open_loop_errors,
     recording,
     run_scores,
     run_summary,
@@ -192,7 +193,8 @@ EPISODE = recording.Recording(PICTURES, np.zeros((6, 2), np.float32), np.zeros(6
 VECTORS = EPISODE._replace(observation=np.zeros((6, 3), np.float32))
 START = np.array([[0, 0]])
 KEY = jax.random.key(0)
-ERRORS = open_loop.OpenLoop(x(2, 3), x(2, 3), x(2, 3), x(2, 3), x(3))
+ERRORS = open_loop_errors.OpenLoop(x(2, 3), x(2, 3), x(2, 3), x(2, 3), x(3))
+FORESEEN = open_loop.Prediction(*(np.zeros((2, 2, 2, 1, 1, 3)) for _ in open_loop.Prediction._fields))
 LINES = [{"env_step": 4, "seconds": 1.0, "level0/train_step": 2, "level0/loss": 1.0}]
 STEPS = Timestep(*(np.zeros(4, np.bool_) for _ in Timestep._fields))
 
@@ -295,30 +297,34 @@ REPORTS = {
         (lambda: predict(samples=0), ValueError, "got 1, 0"),
         (lambda: predict(batch=0), ValueError, "got 1, 8 and 0"),
     ],
-    "report.open_loop.open_loop": [
+    "report.open_loop_errors.open_loop": [
         (
-            lambda: open_loop.open_loop(None, [VECTORS], START, 2, KEY),
+            lambda: open_loop_errors.open_loop(None, [VECTORS], START, 2, KEY),
             ValueError,
             r"errors are of pictures: .* got float32 \(6, 3\)",
         ),
         (
-            lambda: open_loop.open_loop(None, [EPISODE], START, 2, KEY, samples=0),
+            lambda: open_loop_errors.open_loop(None, [EPISODE], START, 2, KEY, samples=0),
             ValueError,
             "got 1, 0 and 16",
         ),
     ],
-    "report.open_loop.errors": [
-        (lambda: open_loop.errors([]), ValueError, "at least one prediction, got none"),
+    "report.open_loop_errors.errors": [
+        (lambda: open_loop_errors.errors([]), ValueError, "at least one prediction, got none"),
+    ],
+    "report.open_loop.select": [
+        (lambda: open_loop.select([FORESEEN], [0, 2, -1]), ValueError, r"some of 2 starts, got \[2, -1\]"),
+        (lambda: open_loop.select([FORESEEN], []), ValueError, "some of 2 starts, got none"),
     ],
     "report.open_loop.observe_episode": [
         (lambda: open_loop.observe_episode(None, EPISODE, KEY, chunk=0), ValueError, "at least 1 step")
     ],
-    "report.open_loop.squared_error": [
-        (lambda: open_loop.squared_error(PICTURES, PICTURES[:, :1]), ValueError, ONE_SHAPE)
+    "report.open_loop_errors.squared_error": [
+        (lambda: open_loop_errors.squared_error(PICTURES, PICTURES[:, :1]), ValueError, ONE_SHAPE)
     ],
-    "report.open_loop.summarise": [
-        (lambda: open_loop.summarise(ERRORS, (0,)), ValueError, r"steps from 1 to 2, got \[0\]"),
-        (lambda: open_loop.summarise(ERRORS, (1, 3)), ValueError, r"steps from 1 to 2, got \[3\]"),
+    "report.open_loop_errors.summarise": [
+        (lambda: open_loop_errors.summarise(ERRORS, (0,)), ValueError, r"steps from 1 to 2, got \[0\]"),
+        (lambda: open_loop_errors.summarise(ERRORS, (1, 3)), ValueError, r"steps from 1 to 2, got \[3\]"),
     ],
     "report.recording.collect_episodes": [
         (lambda: collect("others", 5), EnvError, "those of the agent, got others"),
@@ -367,6 +373,11 @@ REPORTS = {
             ValueError,
             "at least one finished episode, got none",
         )
+    ],
+    "report.figures.values": [
+        (lambda: figures.values({0: x(3)}, {0: x(2)}, SimpleNamespace(), title="t"), ValueError, ONE_SHAPE),
+        (lambda: figures.values({0: x(0)}, {0: x(0)}, SimpleNamespace(), title="t"), ValueError, "got none"),
+        (lambda: figures.values({}, {}, SimpleNamespace(), title="t"), ValueError, "one state, got none"),
     ],
     "report.figures.returns_by_cost": [
         (

@@ -29,6 +29,13 @@ def run(tmp_path, *arguments, changes=QUICK):
     return record
 
 
+def check_figures(folder, *patterns):
+    """There is one figure for every pattern, with something in it, and no other."""
+    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    assert len(found) == len(patterns) and set(found) == set(folder.glob("*.png"))
+    assert min(path.stat().st_size for path in found) > 2_000
+
+
 def test_a_rung_is_climbed_and_measured_anew(tmp_path):
     record = run(tmp_path, "ladder.constant_reward", *TWO)
     assert record["experiment"].startswith("ladder.constant_reward-levels1-s5wm-seeds0_1-vector")
@@ -37,6 +44,7 @@ def test_a_rung_is_climbed_and_measured_anew(tmp_path):
     again = run(tmp_path, "ladder.constant_reward", *TWO)
     assert again["measured"] == record["measured"]
     assert len(list((tmp_path / "runs").iterdir())) == 1
+    check_figures(tmp_path, "learning_constant_reward-*.png")
 
 
 def test_a_task_is_played(tmp_path, monkeypatch):
@@ -52,8 +60,7 @@ def test_a_task_is_played(tmp_path, monkeypatch):
     runs = sorted(path.name for path in (tmp_path / "runs").iterdir())
     assert [name.split("-")[3] for name in runs] == ["seeds0", "seeds1"], "apart: a run for every seed"
     assert record["experiment"].startswith("tasks.nothing-levels1-rssm-seeds0_1")
-    (figure,) = tmp_path.glob("learning_nothing-*.png")
-    assert figure.stat().st_size > 2_000
+    check_figures(tmp_path, "learning_nothing-*.png")
 
 
 def test_nothing_asked_is_nothing_met():
@@ -95,7 +102,9 @@ def test_a_world_is_looked_at(small_world):
     env = open_env(config, None, num_envs=1, seed=0, training=False)
     env.close()
     (untrained,) = agents_of(init(config, env.spaces, jax.random.key(0))).values()
-    check_measures(worlds.look(small_world, untrained))
+    sight = worlds.look(small_world, untrained)
+    check_measures(sight.measures)
+    assert sight.shown.truth.shape[:2] == sight.errors.model[:, :2].shape == (5, 2)
 
 
 @pytest.mark.slow
@@ -106,6 +115,7 @@ def test_a_world_is_learned_and_looked_at(tmp_path):
     assert record["experiment"].startswith("worlds.breakout-levels1-s5wm-seeds2-reset")
     assert record["training"]["2"]["level0"]["reconstruction"]["first"] > 0
     check_measures(record["measured"]["2"])
+    check_figures(tmp_path, "learning_breakout-*_errors.png", "learning_breakout-*_pictures.png")
 
 
 def test_rewards_foreseen_count_while_the_episode_is_thought_to_last():

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from hieros_eqx.report import figures
-from hieros_eqx.report.open_loop import open_loop, predict
+from hieros_eqx.report.open_loop import predict
+from hieros_eqx.report.open_loop_errors import open_loop
 from hieros_eqx.report.return_curve import moving_means
 from tests.report.toy_world_model import ToyWorldModel, play
 
@@ -46,6 +47,13 @@ def test_open_loop_pictures(tmp_path):
     predicted = next(predict(ToyWorldModel(), play([20, 30]), STARTS, 6, jax.random.key(0), samples=1))
     figures.open_loop_pictures(predicted, (1, 3, 6), tmp_path / "pictures.png")
     check(tmp_path / "pictures.png")
+
+
+def test_values_against_what_states_are_worth(tmp_path, rng):
+    worth = {seed: np.repeat([0.0, 0.81], 20) for seed in (0, 2)}
+    told = {seed: own + 0.05 * rng.standard_normal(40) for seed, own in worth.items()}
+    figures.values(told, worth, tmp_path / "values.png", title="ladder")
+    check(tmp_path / "values.png")
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):

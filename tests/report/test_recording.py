@@ -9,7 +9,7 @@ from hieros_eqx.core.transforms import symexp_bins
 from hieros_eqx.envs import random_length
 from hieros_eqx.envs.scripted import decode_picture
 from hieros_eqx.errors import EnvError
-from hieros_eqx.report.open_loop import open_loop
+from hieros_eqx.report.open_loop_errors import open_loop
 from hieros_eqx.report.recording import collect_episodes, pick_starts, split_episodes
 from hieros_eqx.types import Timestep
 

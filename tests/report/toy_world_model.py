@@ -15,6 +15,8 @@ from hieros_eqx.report.recording import Recording
 from hieros_eqx.types import Latent
 
 ACTIONS, STRIDE, SIDE, BLUE = 3, 4, 2, 40
+LENGTHS, HORIZON = [19, 9, 26], 6  # of episodes, and what follows every start
+STARTS = np.array([[0, 0], [2, 19], [1, 2], [0, 12], [2, 5]])  # episode, time
 
 
 def play(lengths: list[int], seed: int = 0) -> list[Recording]:
