@@ -103,7 +103,7 @@ def values(
     if not sum(map(len, every)):
         raise ValueError("wanted at least one state, got none.")
     ends = [min(map(np.min, every)), max(map(np.max, every))]
-    ax.plot(ends, ends, color="black", linestyle=":", label="as it is")
+    ax.plot(ends, ends, color="black", linestyle=":", label="as it should be")
     _label(ax, textwrap.fill(title, 50), "discounted return", "value")
     ax.legend(fontsize=8)
     _save(figure, path)
