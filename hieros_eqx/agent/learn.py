@@ -130,6 +130,7 @@ def learn_world_model(
 
     The first part of `learn`, for who trains a world model alone. The key is consumed.
     """
+    world_model = world_model.seen(batch.observation)  # first: the first batch, too, is seen less its mean
     gumbel = random.gumbel(key, _posterior_shape(batch, config), batch.reward.dtype)
     gradient = jax.grad(Precision.of(config).casting(world_model_loss), has_aux=True)
     gradients, (latent, means, metrics) = gradient(world_model, batch, gumbel, config.world_model)

@@ -72,6 +72,10 @@ class WorldModelConfig:
     posterior_scale: float = option(4.0, above=0)
     """Initial scale of the posterior's logits: at 1 every z starts as a guess and says nothing at first."""
     cnn_depth: int = option(24, at_least=1)
+    centre_pictures: bool = False
+    """Pictures less the mean of all that updates have seen, for encoder and decoder alike (decision 026)."""
+    picture_scale: float = option(1.0, above=0)
+    """Initial scale of decoded pictures: below 1 a decoder begins with little of its own to unlearn."""
     mlp_width: int = option(1024, at_least=1)
     mlp_layers: int = option(2, at_least=1, at_most=64)
     bins: int = option(255, at_least=3)

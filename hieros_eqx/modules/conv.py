@@ -63,12 +63,13 @@ class ConvDecoder(eqx.Module):
     bias: Float[Array, " channels"]
     shape: tuple[int, int, int] = eqx.field(static=True)  # of the grid
 
-    def __init__(self, inputs: int, shape: tuple[int, ...], depth: int, *, key: Key):
+    def __init__(self, inputs: int, shape: tuple[int, ...], depth: int, scale: float = 1.0, *, key: Key):
         self.shape = grid_shape(shape, depth)
         sizes = [depth * 2**i for i in reversed(range(LAYERS))] + [shape[-1]]
         grid_key, *keys = random.split(key, 1 + LAYERS)
         self.grid = Linear(inputs, math.prod(self.shape), bias=False, key=grid_key)
-        self.kernels = tuple(init_kernel(sizes[i], sizes[i + 1], keys[i]) for i in range(LAYERS))
+        *kernels, last = (init_kernel(sizes[i], sizes[i + 1], keys[i]) for i in range(LAYERS))
+        self.kernels = (*kernels, scale * last)
         self.norms = tuple(Norm(size) for size in sizes[:-1])
         self.bias = jnp.zeros(shape[-1], jnp.float32)
 

@@ -12,7 +12,8 @@ from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import categorical, likelihood, transforms
 from hieros_eqx.modules.conv import ConvDecoder
 from hieros_eqx.modules.dense import MLP
-from hieros_eqx.modules.encoder import WindowSpec, scale_image, vector_size
+from hieros_eqx.modules.encoder import WindowSpec, scale_image, vector_size, with_centre_moved
+from hieros_eqx.modules.running_mean import RunningMean
 from hieros_eqx.types import Array, ObservationSpace, Window
 
 
@@ -31,20 +32,41 @@ class AbstractDecoder(eqx.Module):
     def to_observation(self, prediction: Any) -> Any:
         """Return the most likely observation, in the form in which observations come."""
 
+    def seen(self, observation: Any) -> "AbstractDecoder":
+        """Return the decoder with its running mean, if it has one, moved by a batch."""
+        del observation
+        return self
+
 
 class ImageDecoder(AbstractDecoder):
-    """Images by transposed convolutions; squared error summed over pixels scaled to [-0.5, 0.5]."""
+    """Images by transposed convolutions; squared error summed over pixels scaled to [-0.5, 0.5].
+
+    With `centred` what is decoded is what an image differs by from the running mean. `scale` is that of the
+    last kernel at first.
+    """
 
     conv: ConvDecoder
+    centre: RunningMean | None
 
-    def __init__(self, inputs: int, shape: tuple[int, ...], depth: int, *, key: Key):
-        self.conv = ConvDecoder(inputs, shape, depth, key=key)
+    def __init__(
+        self,
+        inputs: int,
+        shape: tuple[int, ...],
+        depth: int,
+        *,
+        centred: bool = False,
+        scale: float = 1.0,
+        key: Key,
+    ):
+        self.conv = ConvDecoder(inputs, shape, depth, scale, key=key)
+        self.centre = RunningMean(shape) if centred else None
 
     def __call__(
         self, feature: Float[Array, "*batch feature"]
     ) -> Float[Array, "*batch height width channels"]:
         """Return an image, 0 for a middle grey."""
-        return self.conv(feature)
+        image = self.conv(feature)
+        return image if self.centre is None else image + self.centre(image)
 
     def loss(
         self,
@@ -66,6 +88,10 @@ class ImageDecoder(AbstractDecoder):
     ) -> UInt8[Array, "*batch height width channels"]:
         """Return the image as the environment would show it."""
         return self.to_uint8(prediction)
+
+    def seen(self, observation: UInt8[Array, "*batch height width channels"]) -> "ImageDecoder":
+        """Return the decoder with its running mean, if it has one, moved by a batch."""
+        return with_centre_moved(self, observation)
 
 
 class VectorDecoder(AbstractDecoder):
@@ -142,5 +168,6 @@ def make_decoder(
     if isinstance(observation, WindowSpec):
         return WindowDecoder(inputs, observation, width, layers, config.upper_loss, key=key)
     if observation.kind == "image":
-        return ImageDecoder(inputs, observation.shape, config.cnn_depth, key=key)
+        own: dict[str, Any] = {"centred": config.centre_pictures, "scale": config.picture_scale}
+        return ImageDecoder(inputs, observation.shape, config.cnn_depth, **own, key=key)
     return VectorDecoder(inputs, vector_size(observation.shape), width, layers, key=key)

@@ -15,6 +15,7 @@ from hieros_eqx.core import transforms
 from hieros_eqx.errors import ConfigError
 from hieros_eqx.modules.conv import ConvEncoder, grid_shape
 from hieros_eqx.modules.dense import HiddenStack
+from hieros_eqx.modules.running_mean import RunningMean
 from hieros_eqx.types import Array, ObservationSpace, Window
 
 
@@ -40,6 +41,14 @@ def scale_image(
     return image.astype(dtype) / 255 - 0.5
 
 
+def with_centre_moved(module: Any, image: UInt8[Array, "*batch height width channels"]) -> Any:
+    """Return an encoder or a decoder with its running mean, if it has one, moved by a batch of pictures."""
+    if module.centre is None:
+        return module
+    centre = module.centre.moved(scale_image(image, module.centre.mean.dtype))
+    return eqx.tree_at(lambda own: own.centre, module, centre)
+
+
 def flatten_window(window: Window) -> Float[Array, "*batch feature"]:
     """Return all z of the window, then all h."""
     xp = namespace(window.stoch, window.deter)
@@ -57,22 +66,34 @@ class AbstractEncoder(eqx.Module):
     def __call__(self, observation: Any) -> Float[Array, "*batch feature"]:
         """Return features of every observation, over any leading axes."""
 
+    def seen(self, observation: Any) -> "AbstractEncoder":
+        """Return the encoder with its running mean, if it has one, moved by a batch."""
+        del observation
+        return self
+
 
 class ImageEncoder(AbstractEncoder):
-    """Images (uint8) through four strided convolutions."""
+    """Images (uint8), with `centred` less their running mean, through four strided convolutions."""
 
     conv: ConvEncoder
+    centre: RunningMean | None
     output_size: int = eqx.field(static=True)
 
-    def __init__(self, shape: tuple[int, ...], depth: int, *, key: Key):
+    def __init__(self, shape: tuple[int, ...], depth: int, *, centred: bool = False, key: Key):
         self.output_size = math.prod(grid_shape(shape, depth))
         self.conv = ConvEncoder(shape[-1], depth, key=key)
+        self.centre = RunningMean(shape) if centred else None
 
     def __call__(
         self, observation: UInt8[Array, "*batch height width channels"]
     ) -> Float[Array, "*batch feature"]:
         """Return the flattened grid of features."""
-        return self.conv(scale_image(observation, self.conv.norms[0].scale.dtype))
+        image = scale_image(observation, self.conv.norms[0].scale.dtype)
+        return self.conv(image if self.centre is None else image - self.centre(image))
+
+    def seen(self, observation: UInt8[Array, "*batch height width channels"]) -> "ImageEncoder":
+        """Return the encoder with its running mean, if it has one, moved by a batch."""
+        return with_centre_moved(self, observation)
 
 
 class VectorEncoder(AbstractEncoder):
@@ -114,7 +135,7 @@ def make_encoder(
     if isinstance(observation, WindowSpec):
         return WindowEncoder(observation, config.mlp_width, config.mlp_layers, key=key)
     if observation.kind == "image":
-        return ImageEncoder(observation.shape, config.cnn_depth, key=key)
+        return ImageEncoder(observation.shape, config.cnn_depth, centred=config.centre_pictures, key=key)
     return VectorEncoder(vector_size(observation.shape), config.mlp_width, config.mlp_layers, key=key)
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from hieros_eqx.backend import namespace
 from hieros_eqx.config import WorldModelConfig
 from hieros_eqx.core import kl_balance
+from hieros_eqx.modules.encoder import AbstractEncoder
 from hieros_eqx.modules.predictions import LatentPredictions
 from hieros_eqx.types import Array, Latent
 
@@ -52,6 +53,7 @@ class AbstractWorldModel(eqx.Module):
     `is_first` holds, nothing older than that step is seen.
     """
 
+    encoder: eqx.AbstractVar[AbstractEncoder]
     predictions: eqx.AbstractVar[LatentPredictions]
     config: eqx.AbstractVar[WorldModelConfig]
 
@@ -96,6 +98,11 @@ class AbstractWorldModel(eqx.Module):
     @abstractmethod
     def recentred(self, means: Any) -> "AbstractWorldModel":
         """Return the model with its running means, where it has any, moved towards those of `Observed`."""
+
+    def seen(self, observation: Any) -> "AbstractWorldModel":
+        """Return the model with the running mean of its pictures, where it has one, moved by a batch."""
+        parts = self.encoder.seen(observation), self.predictions.decoder.seen(observation)
+        return eqx.tree_at(lambda model: (model.encoder, model.predictions.decoder), self, parts)
 
     def initial(self, batch_shape: tuple[int, ...]) -> Latent:
         """Return the latent that carries nothing: all zeros."""

@@ -37,6 +37,7 @@ def play(lengths: list[int], seed: int = 0) -> list[Recording]:
 class ToyWorldModel(AbstractWorldModel):
     """h is (red, green): red is seen, green is counted by the recurrent state."""
 
+    encoder: Any = None
     predictions: Any = None
     config: Any = None
     dizzy: float = 0.0
