@@ -127,6 +127,13 @@ MUTATIONS = (
         "tests/agent/test_precision.py",
     ),
     Mutation(
+        "running means of pictures that never move",
+        "agent/learn.py",
+        "world_model.seen(batch.observation)",
+        "world_model",
+        "tests/agent/test_centred_pictures.py",
+    ),
+    Mutation(
         "centres of S5 layers that never move",
         "agent/learn.py",
         "world_model.recentred(means)",
