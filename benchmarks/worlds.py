@@ -100,7 +100,7 @@ def look(world: World, agent: Agent) -> Sight:
         "seen": seen(model, episodes, latents),
     }
     if world.game in COURTS:
-        found["ball"] = ball(world.game, episodes, latents, starts, parts)
+        found["ball"] = ball(world, episodes, latents, starts, parts)
     shown = open_loop.select(parts, errors.at_motion(MOTION_SHOWN))
     return Sight(found, errors, shown)
 
@@ -154,24 +154,24 @@ def seen(
 
 
 def ball(
-    game: str,
+    world: World,
     episodes: Sequence[Recording],
     latents: Sequence[Latent],
     starts: np.ndarray,
     parts: Sequence[open_loop.Prediction],
 ) -> dict[str, Any]:
     """Return whether the ball survives: in decoded pictures, and in (h, z) for a linear probe."""
-    memory = [episode.memory for episode in episodes]
+    game, memory = world.game, [episode.memory for episode in episodes]
     assert all(own is not None for own in memory), "Atari shows its memory"
     color = court_color(game, np.concatenate([episode.observation[:50] for episode in episodes]))
     imagined = np.concatenate([find_ball(game, part.imagined, color) for part in parts], axis=2)
     rebuilt = np.concatenate([find_ball(game, part.posterior, color) for part in parts], axis=1)
-    horizon = len(imagined)
-    window = np.arange(1, horizon + 1)
+    window = np.arange(1, world.horizon + 1)
     truth = np.stack([ball_place(game, memory[e][t + window]) for e, t in starts], axis=1)
-    steps = [step for step in STEPS_SHOWN if step <= horizon]
     return {
-        "imagined": {f"step_{step}": recall(imagined[step - 1], truth[step - 1][None]) for step in steps},
+        "imagined": {
+            f"step_{step}": recall(imagined[step - 1], truth[step - 1][None]) for step in world.steps_shown
+        },
         "posterior": recall(rebuilt, truth),
         "probe_r2": probe(game, episodes, latents),
     }
