@@ -72,6 +72,8 @@ CATCHING = (  # a picture pays for what z tells of a small thing only once its p
     "world_model.stoch=8",
     "world_model.classes=8",
     "world_model.rep_scale=0.01",
+    "world_model.centre_pictures=true",  # or the small thing comes last, when z has lost its meaning
+    "world_model.picture_scale=0.1",
     "behaviour.horizon=16",
     "behaviour.entropy_scale=3e-3",  # or the actor is sure before the model knows the ball
 )
